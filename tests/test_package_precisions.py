@@ -76,6 +76,8 @@ def test_the_order_of_a_package_is_that_of_each_precision(kws, tmp_path):
     path = written(tmp_path / "kws.edge", sealed(held, lambda stated: stated.update(preferred=files)))
     backends = {name: edgernn.open(path, precision=name).backend.split()[0] for name in PRECISIONS}
     assert backends == dict(zip(PRECISIONS, ("numpy", "native", "onnxruntime"), strict=True))
+    listed = [each.precision for each in packaged.ordered(edgernn.open(path).package)]
+    assert listed == sorted(listed, key=PRECISIONS.index)
 
 
 def test_an_order_of_formats_counts_for_every_precision():
