@@ -272,7 +272,10 @@ def test_the_command_quantizes_by_the_frames_of_calibrate(tmp_path):
 REFUSED = {
     "a name that is none": (("kws.edge", "--also", "fp61"), "there is no precision 'fp61' for --also; did you mean"),
     "another file": (("kws.onnx", "--also", "fp16"), r"--also arrived for .*; only a \.edge package has it"),
-    "integers without ranges": (("kws.edge", "--also", "static_wi8_ai8"), "range"),
+    "integers without ranges": (
+        ("kws.edge", "--also", "static_wi8_ai8"),
+        r"has no range, .* --calibrate FILE of `edgernn export`",
+    ),
     "a precision twice": (
         ("kws.edge", "--precision", "fp16", "--also", "fp16"),
         "two of the graphs are in fp16; a package has each precision once",
