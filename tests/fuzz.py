@@ -11,6 +11,7 @@ A damaged .onnx, .tflite or .so has another manifest here, and an unchanged grap
 """
 
 import argparse
+import fnmatch
 import importlib
 import io
 import json
@@ -47,7 +48,7 @@ from edgernn.files import arrays, frames, temporary
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
-from edgernn.package import contents, goldens as recordings, minisign
+from edgernn.package import contents, minisign
 from edgernn.package.minisign import public_text
 from edgernn.package.secret_key import SecretKey, dump_secret_key, parse_secret_key
 from edgernn.package.signature import public_half, sign
@@ -161,31 +162,36 @@ def artifact(suffix: str, read: Callable[[str], bytes] = artifact_of) -> Callabl
 
 
 def edge(random: Random) -> bytes:
-    """A package with a damaged manifest, graph or goldens, or with other members, whose hashes match all the same."""
-    held, how = packages.members(packages.package()), random.randrange(8)
+    """A package with a damaged manifest, graph or goldens, or with other members, whose hashes match all the same.
+
+    Every other one has several precisions.
+    """
+    data = random.choice((packages.package, packages.several))()
+    held, how = packages.members(data), random.randrange(8)
     if how < 4:
         return packages.sealed(held, lambda stated: several(changed, stated, random))
+    graph, goldens = (random.choice([*fnmatch.filter(held, name)]) for name in ("*.rnn", "goldens.*"))
     if how == 4:
-        held["model.rnn"] = rnn(random)
+        held[graph] = rnn(random)
     elif how == 5:
-        data = held["goldens.safetensors"]
+        data = held[goldens]
         length = int.from_bytes(data[:8], "little")
         header = several(changed, json.loads(data[8 : 8 + length]), random)
         text = text_of(header, random).encode("utf-8", "surrogatepass")
-        held["goldens.safetensors"] = struct.pack("<Q", len(text)) + text + flipped(data[8 + length :], random)
+        held[goldens] = struct.pack("<Q", len(text)) + text + flipped(data[8 + length :], random)
     elif how == 6:
-        held[random.choice(("a.onnx", "zzz", "model.rnn", "goldens.safetensors"))] = flipped(held["model.rnn"], random)
+        held[random.choice(("a.onnx", "zzz", graph, goldens))] = flipped(held["model.rnn"], random)
     else:
         return flipped(packages.sealed(held), random)
     return packages.sealed(held)
 
 
 def verified(data: bytes) -> object:
-    """Open a package and run its goldens."""
+    """Open each precision of a package and run its goldens."""
     package = contents.read(data, "kws.edge")
-    goldens = recordings.parse(package.bytes_of("goldens.safetensors"), package.manifest.contract, "kws.edge")
-    artifact = packaged.best(package)
-    return replay(programs.of_package(package, artifact), goldens, artifact.tolerance)
+    artifacts = [packaged.best(package, each) for each in package.manifest.precisions]
+    goldens = package.goldens()
+    return [replay(programs.of_package(package, each), goldens[each.precision], each.tolerance) for each in artifacts]
 
 
 HEADERS = ("descr", "fortran_order", "shape")
