@@ -51,7 +51,7 @@ from zoo import begin as begin_numbers, frames as random_frames, keyword_spotter
 FRESH = 200  # other frames
 HUNG_S = 30
 ENDS = {signal.SIGXCPU: "took 2 s", signal.SIGALRM: "hung"}
-ENDED = {"died", "took 2 s", "hung", "out of memory"}
+ENDED = {"died", "took 2 s", "hung", "out of memory", "system error"}
 QUIET = {"contract", "goldens", "liveness", "refused", "taken"}
 FAULTS = {"untyped", "taken wrongly"}
 """Outcomes: by the signal that ended a process, those without an answer, those that are not printed, and the faults."""
@@ -136,6 +136,8 @@ def attempt(path: Path, one: Subject) -> dict[str, object]:
         reply |= {"outcome": "refused", "reason": str(error)}
     except MemoryError:
         reply |= {"outcome": "out of memory"}
+    except SystemError as error:  # CPython's, of code that returns to it what no function may
+        reply |= {"outcome": "system error", "reason": str(error)}
     except Exception:
         reply |= {"outcome": "untyped", "reason": traceback.format_exc()}
     cost = taken()
