@@ -258,12 +258,17 @@ def render(graph: Graph | Window, name: str, destination: Destination | None = N
         prove_window(graph, load(data, name, running(path.suffix)[0].backend))
         return {name: data}
     files = _rendered(target.module, graph, path.stem, destination)
-    proof, runnable = TARGETS[target.proved_by or target.suffix], files
-    here = runs_here(destination)
-    if proof is not target or here != destination:  # the same code in a form that this machine can run
-        runnable = _rendered(proof.module, graph, path.stem, here)
-    prove_each_level(graph, load(runnable[f"{path.stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
+    if not (target.replay and import_module(target.replay).prove(graph, path.name, files)):
+        _prove(graph, name, files, target, destination)
     return {str(path.with_name(file)): data for file, data in files.items()}
+
+
+def _prove(graph: Graph, name: str, files: dict[str, bytes], target: Target, destination: Destination) -> None:
+    """Prove the files of a target, or the same code in a form that this machine can run."""
+    proof, stem, here = TARGETS[target.proved_by or target.suffix], Path(name).stem, runs_here(destination)
+    if proof is not target or here != destination:
+        files = _rendered(proof.module, graph, stem, here)
+    prove_each_level(graph, load(files[f"{stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
 
 
 def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destination) -> Any:
