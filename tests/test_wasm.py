@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+import document
 import edgernn
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import graph_manifest, parse_manifest
@@ -252,6 +253,13 @@ answer({ imports: WebAssembly.Module.imports(module), apart: vm.runInContext(sou
     assert fetch == decoder == "undefined"
     expected, _ = Stepper(KWS, "float32").run(np.full((1, KWS.inputs), 0.5, np.float32))
     np.testing.assert_allclose(ys, expected[0], atol=1e-5)
+
+
+def test_the_guide_runs(tmp_path):
+    document.run(document.ROOT / "docs/guides/browsers.md", tmp_path)
+    printed = subprocess.check_output(["node", "main.mjs"], cwd=tmp_path, text=True)
+    assert printed == "3 10\n"
+    subprocess.run(["node", "--check", "processor.mjs"], cwd=tmp_path, check=True)
 
 
 def test_the_manifest_is_inside(kws):
