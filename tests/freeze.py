@@ -1,7 +1,7 @@
 """freeze.py: write the files that every later release must open, of the version at hand, into tests/frozen/VERSION/.
 
-A graph of every cell and every form is a `.rnn` file there; the keyword spotter is one in every precision, and an artifact
-of every target. `answers.npz` holds frames for each of them, and the answers of that day. The files of a version are written
+A graph of every cell and every form is a `.rnn` file there; the keyword spotter is one in every precision, an artifact of
+every target, and a package. `answers.npz` holds frames for each of them, and the answers of that day. The files of a version are written
 once, when it is released: whoever writes them again breaks a promise (docs/reference/compatibility.md).
 """
 
@@ -16,7 +16,7 @@ import zoo
 from edgernn.model.graph import Graph
 from edgernn.runtime.parts import flat_answer
 from edgernn.version import VERSION
-from edgernn_export import export
+from edgernn_export import PackageOptions, export
 
 FROZEN = Path(__file__).parent / "frozen"
 ANSWERS = "answers.npz"
@@ -37,7 +37,7 @@ def graphs() -> Iterator[tuple[str, Graph, tuple[str, ...]]]:
         yield re.sub(r"\W+", "-", name).lower(), graph, (".rnn",)
     zoo.begin(1)
     spotter = zoo.keyword_spotter()
-    yield "spotter-fp32", spotter, (".rnn", ".onnx", ".tflite", ".so")
+    yield "spotter-fp32", spotter, (".rnn", ".onnx", ".tflite", ".so", ".edge")
     for scheme in SCHEMES:
         ranged = edgernn.calibrate(spotter, [zoo.frames(spotter, 200)]) if scheme.startswith("static") else spotter
         yield f"spotter-{scheme}", edgernn.quantize(ranged, scheme), (".rnn", ".onnx", ".tflite", ".so")
@@ -52,6 +52,9 @@ def freeze(folder: Path) -> None:
             path = folder / f"{name}{suffix}"
             if suffix == ".rnn":
                 edgernn.save(graph, path)
+            elif suffix == ".edge":
+                also = (edgernn.quantize(graph, "dynamic_wi8_afp32"),)
+                export(graph, path, package=PackageOptions(to=("onnx", "tflite"), also=also))
             else:
                 export(graph, path, levels=("x86-64",) if suffix == ".so" else None)
             frames = zoo.frames(graph, STEPS)

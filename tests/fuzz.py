@@ -1,15 +1,17 @@
 """Damaged and hostile files, made with their structure in mind: every one is read, or refused with an EdgernnError.
 
 A seed damages a valid file: JSON is changed as JSON, a table as a table, and the checksum is computed again, so that
-the code behind it is reached. Any other error than an EdgernnError is a fault; so is a warning.
+the code behind it is reached. Any other error than an EdgernnError is a fault; so is a warning, and
+in the command so are more time and memory than taken.py allows.
 
     python tests/fuzz.py rnn --count 100000        # from --seed on; prints the seed of every fault
     python tests/fuzz.py rnn --seed 4711 --count 1  # one of them again
 
-The parsers of the runtimes are not tested: a damaged .onnx or .tflite has another manifest and an unchanged graph.
+A damaged .onnx, .tflite or .so has another manifest here, and an unchanged graph: fuzz_runtimes.py damages that.
 """
 
 import argparse
+import fnmatch
 import importlib
 import io
 import json
@@ -17,12 +19,11 @@ import resource
 import struct
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -34,18 +35,21 @@ import adoptable
 import edgernn
 import edgernn_export
 import keras_files
+import mutants
 import onnx_files
 import packages
+from damage import BYTES, NUMBERS, changed, flipped, several, summed, text_of
 from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
 from edgernn.device.runtimes import opening
-from edgernn.errors import EdgernnError
+from edgernn.errors import EdgernnError, SignatureError
 from edgernn.files import arrays, frames, temporary
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
-from edgernn.package import contents, goldens as recordings, minisign
+from edgernn.package import contents, minisign
+from edgernn.package.minisign import public_text
 from edgernn.package.secret_key import SecretKey, dump_secret_key, parse_secret_key
 from edgernn.package.signature import public_half, sign
 from edgernn.passes.calibrate import calibrate
@@ -58,106 +62,9 @@ from edgernn.train.evaluate import known
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.keras.read import read as read_keras
 from edgernn_export.translate import render
+from taken import EXTRA, SECONDS, TIMES, begin
+from trusted import OURS
 from zoo import GRAPHS, frames as random_frames, keyword_spotter
-
-NUMBERS = (0, 1, -1, 2, 7, 8, 127, 255, 1 << 16, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 53, 1 << 63, -(1 << 63), 10**400)
-FLOATS = (0.0, -0.0, 0.5, -1.5, 1e-320, 1e308, -1e308, 1e39, float("inf"), float("-inf"), float("nan"))
-TEXTS = (
-    "",
-    "x",
-    "y",
-    "gru",
-    "gru.w",
-    "float32",
-    "float64",
-    "F64",
-    "Dense",
-    "LogMel",
-    "ü\u2028\ud800",
-    "\0",
-    "a" * 5000,
-    "../..",
-    "%n",
-)
-VALUES = (*NUMBERS, *FLOATS, *TEXTS, None, True, False, [], {}, [[]], [0], {"": 0}, [1, 2], [-1, 4])
-BYTES = (0, 0xFF, 0x80, 0x7F, 0x22, 0x5B, 0x0A)
-
-
-def changed(value, random: Random):
-    """A JSON value with something in it exchanged, left out, doubled or moved."""
-    at = [(None, None)]
-    pending = [value]
-    while pending:  # every place in it
-        one = pending.pop()
-        if isinstance(one, dict | list):
-            keys = list(one) if isinstance(one, dict) else range(len(one))
-            at.extend((one, key) for key in keys)
-            pending.extend(one[key] for key in keys)
-    inside, key = random.choice(at)
-    other = deepcopy(random.choice(VALUES))
-    if inside is None:
-        return other if random.random() < 0.1 else value
-    held, how = inside[key], random.randrange(6)
-    if how == 0:
-        del inside[key]
-    elif how == 1 and type(held) in {int, float} and abs(held) < 1 << 64:
-        inside[key] = held + random.choice((-1, 1, 0.5, held, -2 * held))
-    elif how == 2 and len(at) < 1000:
-        there, what = random.choice(at[1:])
-        inside[key] = deepcopy(there[what])
-    elif how == 3 and isinstance(inside, dict):
-        inside[random.choice((*map(str, inside), *TEXTS))] = deepcopy(held)
-    elif how == 4 and isinstance(held, str) and held:
-        k = random.randrange(len(held))
-        inside[key] = held[:k] + random.choice(TEXTS)[:9] + held[k + random.randrange(3) :]
-    else:
-        inside[key] = other
-    return value
-
-
-def text_of(value, random: Random) -> str:
-    """The JSON of a value, perhaps damaged."""
-    text = json.dumps(value, separators=(",", ":"))
-    k = random.randrange(len(text) + 1)
-    how = random.randrange(24)
-    if how == 0:
-        return (
-            text[:k]
-            + random.choice(("[" * 5000, '{"a":' * 5000, "1" * 5000, "1e999", "NaN", '"', "\\", ",", "\0"))
-            + text[k:]
-        )
-    if how == 1:
-        return text[:k]
-    if how == 2:
-        name = random.choice([*value] or ["a"]) if isinstance(value, dict) else "a"
-        return text[:1] + f"{json.dumps(str(name))}:0," + text[1:]
-    return text
-
-
-def several(change: Callable, value, random: Random):
-    for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
-        value = change(value, random)
-    return value
-
-
-def flipped(data: bytes, random: Random) -> bytes:
-    """Bytes with some changed, doubled or cut off."""
-    held = bytearray(data)
-    for _ in range(random.choice((1, 1, 2, 4, 16))):
-        if not held:
-            break
-        k, how = random.randrange(len(held)), random.randrange(8)
-        if how == 0:
-            del held[k : k + random.randrange(1, 9)]
-        elif how == 1:
-            held[k:k] = held[k : k + random.randrange(1, 40)]
-        elif how == 2:
-            del held[k:]
-        elif how < 5:
-            held[k] = random.choice(BYTES)
-        else:
-            held[k] ^= 1 << random.randrange(8)
-    return bytes(held)
 
 
 @cache
@@ -198,18 +105,6 @@ def rnn(random: Random) -> bytes:
     text = text_of(header, random).encode("utf-8", "surrogatepass")
     length = len(text) if random.random() < 0.97 else random.choice(NUMBERS) % (1 << 64)
     return summed(struct.pack("<Q", length) + text + body)
-
-
-def summed(data: bytes) -> bytes:
-    """The same bytes with a valid checksum, if they contain one."""
-    at = data.find(f'"{checksum.KEY}":"'.encode())
-    if at < 0:
-        return data
-    at += len(checksum.KEY) + 4
-    try:
-        return checksum.fill(data[:at] + checksum.BLANK.encode() + data[at + 64 :])
-    except EdgernnError:
-        return data
 
 
 def opened(suffix: str) -> Callable[[bytes], object]:
@@ -267,31 +162,36 @@ def artifact(suffix: str, read: Callable[[str], bytes] = artifact_of) -> Callabl
 
 
 def edge(random: Random) -> bytes:
-    """A package with a damaged manifest, graph or goldens, or with other members, whose hashes match all the same."""
-    held, how = packages.members(packages.package()), random.randrange(8)
+    """A package with a damaged manifest, graph or goldens, or with other members, whose hashes match all the same.
+
+    Every other one has several precisions.
+    """
+    data = random.choice((packages.package, packages.several))()
+    held, how = packages.members(data), random.randrange(8)
     if how < 4:
         return packages.sealed(held, lambda stated: several(changed, stated, random))
+    graph, goldens = (random.choice([*fnmatch.filter(held, name)]) for name in ("*.rnn", "goldens.*"))
     if how == 4:
-        held["model.rnn"] = rnn(random)
+        held[graph] = rnn(random)
     elif how == 5:
-        data = held["goldens.safetensors"]
+        data = held[goldens]
         length = int.from_bytes(data[:8], "little")
         header = several(changed, json.loads(data[8 : 8 + length]), random)
         text = text_of(header, random).encode("utf-8", "surrogatepass")
-        held["goldens.safetensors"] = struct.pack("<Q", len(text)) + text + flipped(data[8 + length :], random)
+        held[goldens] = struct.pack("<Q", len(text)) + text + flipped(data[8 + length :], random)
     elif how == 6:
-        held[random.choice(("a.onnx", "zzz", "model.rnn", "goldens.safetensors"))] = flipped(held["model.rnn"], random)
+        held[random.choice(("a.onnx", "zzz", graph, goldens))] = flipped(held["model.rnn"], random)
     else:
         return flipped(packages.sealed(held), random)
     return packages.sealed(held)
 
 
 def verified(data: bytes) -> object:
-    """Open a package and run its goldens."""
+    """Open each precision of a package and run its goldens."""
     package = contents.read(data, "kws.edge")
-    goldens = recordings.parse(package.bytes_of("goldens.safetensors"), package.manifest.contract, "kws.edge")
-    artifact = packaged.best(package)
-    return replay(programs.of_package(package, artifact), goldens, artifact.tolerance)
+    artifacts = [packaged.best(package, each) for each in package.manifest.precisions]
+    goldens = package.goldens()
+    return [replay(programs.of_package(package, each), goldens[each.precision], each.tolerance) for each in artifacts]
 
 
 HEADERS = ("descr", "fortran_order", "shape")
@@ -516,6 +416,36 @@ def _secret_key(path: Path) -> object:
     return parse_secret_key(path.read_bytes(), "k", str)
 
 
+def signed_library(random: Random) -> bytes:
+    """A library that was signed, or one in twenty times the same as it was."""
+    data = artifact_of(".so")
+    return mutants.damaged("so", data, random) if random.random() < 0.95 else data
+
+
+@cache
+def library_signature() -> bytes:
+    """The signature of the library."""
+    return sign(artifact_of(".so"), OURS, "name=m version=1.2.0", "k")
+
+
+def with_a_key(path: Path) -> object:
+    """Open a file of which a key is demanded.
+
+    Raises:
+        SignatureError: it is not what was signed.
+        AssertionError: it was opened all the same, or refused for a later reason.
+    """
+    path.with_name(f"{path.name}.minisig").write_bytes(library_signature())
+    try:
+        program = edgernn.open(path, key=public_text(OURS.public_key))
+        assert path.read_bytes() == artifact_of(".so"), "another library was opened"
+    except SignatureError:
+        raise
+    except EdgernnError as error:
+        raise AssertionError("what is not signed was read further") from error
+    return program
+
+
 @cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -551,6 +481,7 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "onnx": (artifact(".onnx"), opened(".onnx")),
     "tflite": (artifact(".tflite"), opened(".tflite")),
     "so": (artifact(".so"), opened(".so")),
+    "signed so": (signed_library, at("m.so", with_a_key)),
     "adopted onnx": (artifact(".onnx", adopted_of), opened(".onnx")),
     "adopted tflite": (artifact(".tflite", adopted_of), opened(".tflite")),
     "foreign onnx": (foreign(".onnx"), at("f.onnx", imported)),
@@ -590,19 +521,26 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
 """A kind of file -> (what damages one by a seed, what reads it)."""
 
 
+def refused(kind: str, data: bytes) -> bool:
+    """Read a file; return whether it was refused with an EdgernnError.
+
+    Raises:
+        Exception: any other error.
+    """
+    try:
+        TARGETS[kind][1](data)
+    except EdgernnError:
+        return True
+    return False
+
+
 def once(kind: str, seed: int) -> bool:
     """Read the file of a seed; return whether it was refused with an EdgernnError.
 
     Raises:
         Exception: any other error.
     """
-    make, read = TARGETS[kind]
-    data = make(Random(seed))
-    try:
-        read(data)
-    except EdgernnError:
-        return True
-    return False
+    return refused(kind, TARGETS[kind][0](Random(seed)))
 
 
 def main() -> int:
@@ -614,22 +552,25 @@ def main() -> int:
     warnings.simplefilter("error")
     once(options.kind, options.seed)  # loads whatever it needs
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-    refused, faults, longest = 0, 0, (0.0, 0)
-    begun = time.process_time()
+    seen, longest, largest = Counter(), (0.0, 0), (0, 0)
     for seed in range(options.seed, options.seed + options.count):
-        start = time.process_time()
+        data = TARGETS[options.kind][0](Random(seed))
+        taken = begin()
         try:
-            refused += once(options.kind, seed)
+            seen["refused"] += refused(options.kind, data)
         except Exception:
-            faults += 1
-            if faults <= 20:
+            seen["fault"] += 1
+            if seen["fault"] <= 20:
                 print(f"{options.kind}, seed {seed}:\n{traceback.format_exc()}", flush=True)
-        longest = max(longest, (time.process_time() - start, seed))
+        cost = taken()
+        seen["beyond"] += cost.beyond(len(data))
+        longest, largest = max(longest, (cost.seconds, seed)), max(largest, (cost.memory, seed))
     print(
-        f"{options.kind}: {options.count:,} files, {refused:,} refused, {faults:,} faults, {time.process_time() - begun:.0f} s; "
-        f"the longest took {longest[0]:.2f} s (seed {longest[1]})"
+        f"{options.kind}: {options.count:,} files, {seen['refused']:,} refused, {seen['fault']:,} faults, "
+        f"{seen['beyond']:,} beyond {SECONDS:g} s or {EXTRA >> 20} MiB and {TIMES} x its size; the longest took "
+        f"{longest[0]:.2f} s (seed {longest[1]}), the largest {largest[0] / (1 << 20):.1f} MiB (seed {largest[1]})"
     )
-    return min(faults, 1)
+    return min(seen["fault"] + seen["beyond"], 1)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ from functools import cache
 from hashlib import sha256
 
 from edgernn.artifact import checksum
+from edgernn.model.graph import Graph
 from edgernn.package import archive
 from edgernn.package.archive import MANIFEST, SIGNATURE
+from edgernn.passes.calibrate import calibrate
+from edgernn.passes.quantize import quantize
 from edgernn_export.packaging.compose import compose
 from edgernn_export.packaging.options import PackageOptions
-from zoo import begin, keyword_spotter
+from zoo import begin, frames, keyword_spotter
 
 
 @cache
@@ -18,6 +21,22 @@ def package(*formats: str) -> bytes:
     """A package of a keyword spotter, always the same one."""
     begin(17)
     return compose(keyword_spotter(), "kws.edge", PackageOptions(formats))
+
+
+@cache
+def forms() -> dict[str, Graph]:
+    """A keyword spotter in three precisions by name, always the same ones, the cheapest last."""
+    begin(17)
+    graph = keyword_spotter()
+    graph = calibrate(graph, [frames(graph, 200)])
+    return {"fp32": graph} | {name: quantize(graph, name) for name in ("dynamic_wi8_afp32", "static_wi8_ai8")}
+
+
+@cache
+def several(*formats: str) -> bytes:
+    """A package of these."""
+    own, *also = forms().values()
+    return compose(own, "kws.edge", PackageOptions(formats, also=tuple(also)))
 
 
 def members(data: bytes) -> dict[str, bytes]:

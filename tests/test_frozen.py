@@ -13,6 +13,7 @@ from edgernn.artifact.manifest import parse_manifest
 from edgernn.errors import FileError
 from edgernn.model.cell import CELLS
 from edgernn.runtime.parts import flat_answer
+from edgernn.verification.verify import verify
 from freeze import ANSWERS, FROZEN, SCHEMES
 
 FILES = sorted(path for folder in FROZEN.iterdir() for path in folder.iterdir() if path.name != ANSWERS)
@@ -35,12 +36,24 @@ def test_a_file_of_an_older_release_answers_as_it_did(path):
     np.testing.assert_allclose(actual, arrays[f"{path.name}.answers"], atol=bound, rtol=bound)
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".edge"], ids=lambda path: path.parent.name)
+def test_a_package_of_an_older_release_proves_itself(path):
+    found = verify(path)
+    assert found.passed
+    assert {finding.name for finding in found.findings if finding.passed} >= {
+        "hashes",
+        "contract",
+        "goldens",
+        "liveness",
+    }
+
+
 def test_the_newest_folder_has_every_cell_precision_and_target():
     newest = max(FROZEN.iterdir(), key=lambda folder: tuple(map(int, folder.name.split("."))))
     loaded = [edgernn.load(path) for path in newest.glob("*.rnn")]
     shipped = {name for name, cls in CELLS.items() if cls.__module__.startswith("edgernn.")}
     assert {type(layer.cell).__name__ for graph in loaded for layer in graph.layers} >= shipped
-    assert {path.suffix for path in newest.iterdir()} == {".rnn", ".onnx", ".tflite", ".so", ".npz"}
+    assert {path.suffix for path in newest.iterdir()} == {".rnn", ".onnx", ".tflite", ".so", ".edge", ".npz"}
     assert {graph.precision for graph in loaded} >= {"fp32", *SCHEMES}
 
 

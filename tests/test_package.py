@@ -180,12 +180,12 @@ def test_where_nothing_runs_the_reason_of_each_is_listed(kws, monkeypatch):
 
 
 OBSTACLES = {
-    "another processor": (Artifact("model.so", {}, "armv7-neon"), "it needs a machine of kind armv7l"),
+    "another processor": (Artifact("model.so", "fp32", {}, "armv7-neon"), "it needs a machine of kind armv7l"),
     "a later C library": (
-        Artifact("model.so", {}, isa.best(), "x86_64-linux-gnu.9.99"),
+        Artifact("model.so", "fp32", {}, isa.best(), "x86_64-linux-gnu.9.99"),
         r"it needs glibc 9\.99; this machine has",
     ),
-    "no runtime": (Artifact("model.wasm", {}), r"edgernn has no runtime for \.wasm files"),
+    "no runtime": (Artifact("model.wasm", "fp32", {}), r"edgernn has no runtime for \.wasm files"),
 }
 
 
@@ -193,7 +193,7 @@ OBSTACLES = {
 def test_why_an_artifact_cannot_run_is_named(case):
     artifact, reason = OBSTACLES[case]
     assert re.search(reason, packaged.obstacle(artifact))
-    assert packaged.obstacle(Artifact("model.so", {}, isa.best(), "x86_64-linux-gnu.2.2")) == ""
+    assert packaged.obstacle(Artifact("model.so", "fp32", {}, isa.best(), "x86_64-linux-gnu.2.2")) == ""
 
 
 def damaged(data, suffix):

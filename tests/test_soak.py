@@ -94,7 +94,7 @@ def test_a_state_that_the_guard_resets_is_told(tmp_path):
     doubling = Graph((Layer("sum", replace(ADDING.layers[0].cell, u=Tensor(np.float32([[2]])))),), 1)
     result = soak(SoakOptions(saved(doubling, tmp_path), LEAST))
     resets = sum(part.health.resets for part in result.parts)
-    assert resets > LEAST // 200
+    assert resets >= LEAST // 200
     assert f"{resets:,} times" in " ".join(result.reasons)
     assert result.tenths[-1].health.looks == result.tenths[0].health.looks == LEAST // 10 // 100
     assert result.verdict == DRIFTS

@@ -225,7 +225,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         fields, _ = bounded_json.decode(data[max(start, 0) :][: bounded_json.LONGEST].decode("latin-1"))
         return parsed({key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        advice = "upgrade edgernn" if is_later(fields.get("version")) else "export it again"
+        advice = "upgrade edgernn" if is_later(fields.get("edgernn.version")) else "export it again"
         raise FileError(
             f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: {advice}"
         ) from error

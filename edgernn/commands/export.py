@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgernn.commands.options import shared
+from edgernn.commands.options.calibration import (
+    CALIBRATING,
+    calibration_options,
+    check_calibration,
+    read_calibration,
+)
 from edgernn.commands.options.foreign import load, period_ms, shape_of
-from edgernn.commands.options.packaging import PACKING, package_options, parsed_package
+from edgernn.commands.options.packaging import PACKING, package_options, parsed_package, parsed_precisions
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgernn.model.graph import Graph
+    from edgernn.passes.prepare import Calibration
     from edgernn_export.packaging.options import PackageOptions
 
 
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
 @shared.board(None)
 @click.option("--levels", metavar="NAMES", help="Levels of processors that one .so holds: all, or names with commas.")
 @package_options
+@calibration_options
 @shared.as_json
 def export(
     model: str,
@@ -53,27 +61,31 @@ def export(
 
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
-    --example. --labels and --period are stored in the files. A static --precision needs the ranges that `edgernn
-    compress --calibrate` learns. A .so is compiled for this machine, or for the --board; with
-    --levels all for each level of processors, and takes the best when it is loaded. A .edge is a package: the graph,
-    the formats of --to, a manifest and recorded answers, which `edgernn verify` replays; it may be for several boards,
-    --board A,B. Nothing is written unless every file is proved.
+    --example. --labels and --period are stored in the files. A static precision needs the ranges of a calibrated model,
+    or --calibrate. A .so is compiled for this machine, or for the --board; with --levels all for each level of
+    processors, and takes the best when it is loaded. A .edge is a package: the graph, the formats of --to, a manifest
+    and recorded answers, which `edgernn verify` replays; it may be for several boards, --board A,B, and have cheaper
+    precisions, --also, for a busy machine. Nothing is written unless every file is proved.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
     from edgernn.files import atomic
 
-    packing = {name: options.pop(name) for name in PACKING}
+    packing, learning = ({name: options.pop(name) for name in names} for names in (PACKING, CALIBRATING))
     for name, value in packing.items():
         if value is not None and ".edge" not in map(_suffix, out):
             raise UsageError(f"--{name.replace('_', '-')} arrived for '{out[0]}'; only a .edge package has it")
+    also = parsed_precisions(packing.pop("also"))
+    _check_precisions(tuple(filter(None, (precision, *also))), keep, learning)
     package = parsed_package(**packing)
     writers = {path: _writer(path, package, runtime, board, levels) for path in out}
-    graph = _quantize(_load(model, options), precision, keep)
+    model_graph = _load(model, options)
+    calibration = read_calibration(model_graph, learning)
+    graph, *further = (_quantize(model_graph, each, keep, calibration) for each in (precision, *also))
     files: dict[str, bytes] = {}
     with bar("exporting", len(writers)) as step:
         for path, write in writers.items():
-            more = write(graph)
+            more = write(graph, tuple(further))
             for both in files.keys() & more.keys():
                 raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
             files |= more
@@ -89,8 +101,13 @@ def export(
 
 def _writer(
     path: str, package: "PackageOptions", runtime: str | None, board: str | None, levels: str | None
-) -> "Callable[[Graph], dict[str, bytes]]":
-    """Return what renders the files of a path; a name that does not exist is refused before a model is read."""
+) -> "Callable[[Graph, tuple[Graph, ...]], dict[str, bytes]]":
+    """Return what renders the files of a path, a package with the further graphs.
+
+    A name that does not exist is refused before a model is read.
+    """
+    from dataclasses import replace
+
     from edgernn.artifact import rnn
     from edgernn_export.targets.destination import destination_of
     from edgernn_export.translate import render, target_of
@@ -100,28 +117,49 @@ def _writer(
 
         boards = tuple(board.split(",")) if board else ()
         destinations(package, boards, runtime, levels)
-        return lambda graph: {path: compose(graph, path, package, boards, runtime, levels)}
+        return lambda graph, further: {
+            path: compose(graph, path, replace(package, also=further), boards, runtime, levels)
+        }
     if _suffix(path) == rnn.SUFFIX:
         destination_of(path, runtime, board, levels)
-        return lambda graph: {path: rnn.dumps(graph)}
+        return lambda graph, _: {path: rnn.dumps(graph)}
     target_of(path)
     destination = destination_of(path, runtime, board, levels)
-    return lambda graph: render(graph, path, destination)
+    return lambda graph, _: render(graph, path, destination)
 
 
 def _suffix(path: str) -> str:
     return Path(path).suffix
 
 
-def _quantize(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> "Graph":
+def _check_precisions(precisions: tuple[str, ...], keep: tuple[str, ...], learning: dict[str, Any]) -> None:
+    """Check that the options of quantization have a precision that they are for.
+
+    Raises:
+        UsageError: they have none.
+    """
     from edgernn.errors import UsageError
+    from edgernn.model.tensor import STATIC
+
+    check_calibration(next((each for each in precisions if each in STATIC), None), learning)
+    options = {f"--keep {keep[0]}" if keep else "": keep, "--calibrate": learning["calibrate"]}
+    for option, value in options.items():
+        if value and not precisions:
+            raise UsageError(f"{option} needs --precision, which is missing")
+
+
+def _quantize(graph: "Graph", precision: str | None, keep: tuple[str, ...], calibration: "Calibration") -> "Graph":
+    from edgernn.errors import UsageError
+    from edgernn.model.tensor import STATIC
+    from edgernn.passes.calibrate import calibrate
     from edgernn.passes.quantize import quantize
 
     if precision is None:
-        if keep:
-            raise UsageError(f"--keep {keep[0]} needs --precision, which is missing")
         return graph
-    smaller = quantize(graph, precision, keep=keep)
+    sequences, known = calibration.sequences, graph
+    if sequences and precision in STATIC:
+        known = calibrate(graph, sequences, calibration.method, growing=calibration.growing)
+    smaller = quantize(known, precision, keep=keep, sequences=sequences)
     if precision not in smaller.precision.split("+"):
         raise UsageError(f"no layer is left to quantize as {precision}: the model stays {smaller.precision}")
     return smaller

@@ -33,7 +33,7 @@ def info(path: str, as_json: bool) -> None:
     for name, text in _texts(entries).items():
         click.echo(f"{name:14} {text}")
     for line in lines:
-        click.echo(line)
+        click.echo(line.rstrip())
     for layer in entries.get("layers", ()):
         click.echo(
             f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  from {', '.join(layer['inputs'])}"
@@ -76,6 +76,7 @@ def _package(path: str) -> tuple[dict[str, Any], list[str]]:
         "model_version": manifest.model_version,
         **asdict(manifest.card),
         **asdict(manifest.contract),
+        "precisions": manifest.precisions,
         "features": manifest.features,
         "budgets": {name: asdict(each) for name, each in manifest.budgets.items()},
         "recipe": manifest.provenance.recipe,
@@ -83,9 +84,9 @@ def _package(path: str) -> tuple[dict[str, Any], list[str]]:
         "tools": dict(manifest.provenance.tools),
         "artifacts": [asdict(each) | asdict(manifest.members[each.file]) for each in ordered(manifest)],
     }
-    width = max(map(len, manifest.files))
+    width, longest = (max(map(len, names)) for names in (manifest.files, manifest.precisions))
     lines = [
-        f"  {each.file:{width}}  {manifest.members[each.file].size:9,} bytes  {each.triple}".rstrip()
+        f"  {each.file:{width}}  {each.precision:{longest}}  {manifest.members[each.file].size:9,} bytes  {each.triple}"
         for each in ordered(manifest)
     ]
     return entries, lines

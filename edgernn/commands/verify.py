@@ -74,7 +74,7 @@ def _text(result: "Verification", checked: "CheckResult | None", code: int) -> s
     from edgernn.latency.summary import budget_text, qualified_verdict
 
     manifest = result.manifest
-    lines = [f"{result.name}: {manifest.name} {manifest.model_version}, {manifest.contract.precision}"]
+    lines = [f"{result.name}: {manifest.name} {manifest.model_version}, {', '.join(manifest.precisions)}"]
     width = max(len(each.subject) for each in result.findings)
     lines += [f"  {VERDICTS[f.passed]:4}  {f.name:9} {f.subject:{width}}  {f.text}" for f in result.findings]
     if checked is not None:
@@ -92,6 +92,7 @@ def _document(result: "Verification", checked: "CheckResult | None", code: int) 
         "path": result.name,
         "name": result.manifest.name,
         "model_version": result.manifest.model_version,
+        "precisions": result.manifest.precisions,
         "sha256": result.sha256,
         "bytes": result.size,
         "passed": code == 0,

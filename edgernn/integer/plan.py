@@ -293,6 +293,7 @@ def _group_qparams(
             where = "the graph's input" if name == INPUT else f"layer '{name.replace('/', '.').split('.')[0]}'"
             raise CalibrationError(
                 f"value '{name}' of {where} has no range, which its integers need: calibrate(graph, sequences), "
-                "or `edgernn compress --calibrate FILE`, learns the ranges of all values from real frames"
+                "or --calibrate FILE of `edgernn export` and `edgernn compress`, learns the ranges of all values from "
+                "real frames"
             )
     return choose_qparams(reduce(or_, (graph.ranges[name] for name in names if name in graph.ranges)), widest)

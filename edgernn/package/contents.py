@@ -9,9 +9,10 @@ from hashlib import sha256
 
 from edgernn.artifact.checksum import verify
 from edgernn.errors import FileError
-from edgernn.package import archive, manifest as manifests
+from edgernn.package import archive, goldens as recordings, manifest as manifests
 from edgernn.package.archive import MANIFEST, SIGNATURE
-from edgernn.package.manifest import PackageManifest
+from edgernn.package.goldens import Goldens
+from edgernn.package.manifest import GOLDENS, PackageManifest
 from edgernn.package.trust import Demand
 
 
@@ -34,6 +35,17 @@ class Package:
     def bytes_of(self, member: str) -> bytes:
         """Return a copy of the bytes of a member, for a parser or a runtime."""
         return bytes(self.members[member])
+
+    def goldens(self) -> dict[str, Goldens]:
+        """Return the goldens of each precision by its name, the model's own first.
+
+        Raises:
+            FileError: a member holds no goldens of its contract.
+        """
+        return {
+            precision: recordings.parse(self.bytes_of(self.manifest.member(GOLDENS, precision)), contract, self.name)
+            for precision, contract in self.manifest.contracts.items()
+        }
 
 
 def read(data: bytes, name: str, demand: Demand | None = None) -> Package:

@@ -20,12 +20,13 @@ from edgernn.errors import FileError
 from edgernn.files import bounded_json, typed
 from edgernn.model.graph import OUTPUT
 from edgernn.package.archive import MANIFEST, SIGNATURE
+from edgernn.package.precisions import beyond_quantization, member_of
 from edgernn.version import VERSION
 
 FORMAT = "1"
 GRAPH = f"model{GRAPH_SUFFIX}"
 GOLDENS = "goldens.safetensors"
-"""The members that every package has, beside the manifest."""
+"""The members that every package has, beside the manifest: those of the model's own precision."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -40,16 +41,18 @@ class Member:
 
 @dataclass(frozen=True)
 class Artifact:
-    """The model in one format.
+    """The model in one format and one precision.
 
     Attributes:
         file: the name of the member; its suffix says what runs it.
+        precision: one of those of the package.
         tolerance: how far a runtime may be from the goldens in `y` and in each state, by name.
         cpu: of compiled code, the levels of processors, as edgernn.artifact.manifest.Manifest.cpu.
         triple: of compiled code, machine, system and C library, such as "aarch64-linux-gnu.2.17".
     """
 
     file: str
+    precision: str
     tolerance: Mapping[str, float]
     cpu: str = ""
     triple: str = ""
@@ -93,8 +96,9 @@ class PackageManifest:
         name: of the model.
         model_version: of the model, as its maker counts.
         contract: inputs, outputs, states and rest values, timing, labels and precision, as in an artifact.
+        also: the contracts of further precisions, the cheapest last; they differ in quantization alone.
         features: the cells that make features of the input, with their settings, the first one first.
-        artifacts: the formats, the graph among them.
+        artifacts: the formats of each precision, its graph among them.
         preferred: the files of artifacts in the order in which they are tried; empty for the order of edgernn.
         members: every other member by name, but for the signature.
         budgets: the latency budget on a device, by the name of the device.
@@ -105,6 +109,7 @@ class PackageManifest:
     name: str
     model_version: str
     contract: Manifest
+    also: tuple[Manifest, ...]
     features: tuple[str, ...]
     artifacts: tuple[Artifact, ...]
     members: Mapping[str, Member]
@@ -118,10 +123,25 @@ class PackageManifest:
         """The files of the artifacts."""
         return tuple(each.file for each in self.artifacts)
 
+    @property
+    def contracts(self) -> Mapping[str, Manifest]:
+        """The contract of each precision by its name, the model's own first, the cheapest last."""
+        return {each.precision: each for each in (self.contract, *self.also)}
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The names of the precisions, the model's own first, the cheapest last."""
+        return tuple(self.contracts)
+
+    def member(self, name: str, precision: str) -> str:
+        """Return the name of the member of a precision that is `name` in the model's own, such as GRAPH or GOLDENS."""
+        return name if precision == self.contract.precision else member_of(name, precision)
+
 
 def dump(manifest: PackageManifest) -> bytes:
     """Return the bytes of a manifest with its checksum; equal manifests give equal bytes."""
-    fields = {**asdict(manifest), "contract": artifact_manifest.dumped(manifest.contract)}
+    contract, *also = map(artifact_manifest.dumped, (manifest.contract, *manifest.also))
+    fields = {**asdict(manifest), "contract": contract, "also": also}
     text = json.dumps({KEY: BLANK, "edgernn.package": FORMAT, **fields}, indent=1)
     return fill(text.replace(f'"{KEY}": "', f'"{KEY}":"', 1).encode())
 
@@ -146,11 +166,14 @@ def parse(data: bytes, name: str) -> PackageManifest:
 
 
 def _parsed(fields: Mapping[str, Any]) -> PackageManifest:
-    typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}})
+    typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}, "also": ()})
+    if not isinstance(fields["also"], list):
+        raise TypeError(f"'also' is {str(fields['also'])[:50]}; expected a list")
     manifest = PackageManifest(
         **{
             **fields,
             "contract": artifact_manifest.parsed(fields["contract"]),
+            "also": tuple(map(artifact_manifest.parsed, fields["also"])),
             "features": tuple(fields["features"]),
             "artifacts": tuple(map(_artifact, fields["artifacts"])),
             "preferred": tuple(fields["preferred"]),
@@ -176,19 +199,46 @@ def _check(manifest: PackageManifest) -> None:
     for text in (*texts, *manifest.features, *manifest.budgets, *provenance.tools, *provenance.tools.values()):
         if not text.isprintable():
             raise ValueError(f"{text[:50]!r} is no name: it has a character that cannot be printed")
-    contract, members, files = manifest.contract, manifest.members, manifest.files
-    if contract.window or contract.adopted is not None or contract.cpu:
-        raise ValueError("its contract is not that of a graph that streams")
-    if len({*files}) < len(files) or GRAPH not in files or GOLDENS in files:
-        raise ValueError(f"its artifacts are {', '.join(files)[:200]}; expected {GRAPH} among them, each once")
-    if members.keys() != {*files, GOLDENS} or members.keys() & {MANIFEST, SIGNATURE}:
-        raise ValueError(f"its members are {', '.join(members)[:200]}; expected its artifacts and {GOLDENS}")
+    _check_precisions(manifest)
+    members, files = manifest.members, manifest.files
+    graphs, goldens = ([manifest.member(name, each) for each in manifest.precisions] for name in (GRAPH, GOLDENS))
+    if len({*files}) < len(files) or not {*graphs} <= {*files} or {*goldens} & {*files}:
+        raise ValueError(
+            f"its artifacts are {', '.join(files)[:200]}; expected {', '.join(graphs)} among them, each once"
+        )
+    if members.keys() != {*files, *goldens} or members.keys() & {MANIFEST, SIGNATURE}:
+        raise ValueError(f"its members are {', '.join(members)[:200]}; expected its artifacts and {', '.join(goldens)}")
     for name, member in members.items():
         if not _SHA256.fullmatch(member.sha256) or member.size < 0:
             raise ValueError(f"member '{name}' has no SHA-256 or size")
     if len({*manifest.preferred}) < len(manifest.preferred) or not {*manifest.preferred} <= {*files}:
         raise ValueError(f"it prefers {', '.join(manifest.preferred)[:200]}; expected its artifacts, each once")
     for artifact in manifest.artifacts:
-        numbers = artifact.tolerance
-        if numbers.keys() != {OUTPUT, *contract.states} or not all(isfinite(x) and x >= 0 for x in numbers.values()):
-            raise ValueError(f"'{artifact.file}' has no tolerance for the output and each state")
+        _check_artifact(artifact, manifest)
+
+
+def _check_precisions(manifest: PackageManifest) -> None:
+    """Refuse contracts that are not those of one model in several precisions."""
+    for contract in (manifest.contract, *manifest.also):
+        if contract.window or contract.adopted is not None or contract.cpu:
+            raise ValueError("its contract is not that of a graph that streams")
+        if not contract.precision.isprintable():
+            raise ValueError(f"{contract.precision[:50]!r} is no name of a precision")
+        differ = beyond_quantization(manifest.contract, contract)
+        if differ:
+            raise ValueError(f"its precision '{contract.precision}' is another model: {differ}")
+    if len(manifest.precisions) <= len(manifest.also):
+        raise ValueError(f"one of its precisions comes twice: {', '.join(manifest.precisions)[:200]}")
+
+
+def _check_artifact(artifact: Artifact, manifest: PackageManifest) -> None:
+    """Refuse an artifact of no precision, or a graph of another one, and a tolerance that is none."""
+    file, precision, numbers = artifact.file, artifact.precision, artifact.tolerance
+    if precision not in manifest.precisions:
+        raise ValueError(f"'{file}' has precision '{precision[:50]}'; there are {', '.join(manifest.precisions)[:200]}")
+    graphs = {manifest.member(GRAPH, each): each for each in manifest.precisions}
+    if graphs.get(file, precision) != precision:
+        raise ValueError(f"'{file}' has precision '{precision}'; expected '{graphs[file]}'")
+    states = manifest.contract.states
+    if numbers.keys() != {OUTPUT, *states} or not all(isfinite(x) and x >= 0 for x in numbers.values()):
+        raise ValueError(f"'{file}' has no tolerance for the output and each state")

@@ -1,14 +1,15 @@
 """A stream that takes a cheaper program while the machine is too busy for a better one, and comes back."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from edgernn.budget.verdict import Budget
 from edgernn.errors import UsageError
 from edgernn.runtime.guard import OnBadInput
 from edgernn.runtime.parts import Answer
-from edgernn.runtime.program import Program
+from edgernn.runtime.program import Program, open_precisions
 from edgernn.runtime.stream import Stream
 
 Clock = Callable[[], int]
@@ -100,6 +101,41 @@ class AdaptiveStream:
             self.stream.swap(program)
         self.stream.reset()
         self.switches = 0
+
+    @classmethod
+    def of(
+        cls,
+        path: str | os.PathLike[str],
+        budget: Budget,
+        *,
+        burst: int = BURST,
+        on_bad_input: OnBadInput = "raise",
+        clock: Clock = time.perf_counter_ns,
+        key: str | os.PathLike[str] | None = None,
+        min_version: str | None = None,
+    ) -> Self:
+        """A stream over the precisions of one package, in their order: the model's own is the best.
+
+        Args:
+            path: of a `.edge` package with several precisions; it is read once.
+            budget: as of the class.
+            burst: as of the class.
+            on_bad_input: as of the class.
+            clock: as of the class.
+            key: that must have signed the package, as edgernn.open takes it.
+            min_version: as of edgernn.open.
+
+        Raises:
+            UsageError: the file is no package, or has one precision alone; or as the class.
+            EdgernnError: as edgernn.open.
+        """
+        programs = open_precisions(path, key=key, min_version=min_version)
+        if len(programs) < 2:
+            raise UsageError(
+                f"'{programs[0].name}' has the precision {programs[0].manifest.precision} alone; export it with a "
+                "cheaper one too: `edgernn export MODEL OUT.edge --also dynamic_wi8_afp32`"
+            )
+        return cls(programs, budget, burst=burst, on_bad_input=on_bad_input, clock=clock)
 
     @property
     def program(self) -> Program:

@@ -15,7 +15,7 @@ from edgernn.errors import FileError, ParityError
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
-from edgernn.runtime.backend import Engine
+from edgernn.runtime.backend import Engine, step_error
 from edgernn.runtime.float_io import FloatIO, initial_state
 
 SEQUENCES, STEPS = 2, 3
@@ -86,12 +86,18 @@ def _memories(pairs: Any) -> Copies:
 def copying(
     call: Callable[[], Any], before: Copies, after: Copies, last: tuple[Callable[[], None], ...] = ()
 ) -> Callable[[], None]:
-    """Return a function that copies, calls, copies and calls the last functions."""
+    """Return a function that copies, calls, copies and calls the last functions.
+
+    It raises FileError where the runtime refuses the call.
+    """
 
     def step() -> None:
         for to, source in before:
             to[_WHOLE] = source
-        call()
+        try:
+            call()
+        except RuntimeError as error:
+            raise step_error(error) from error
         for to, source in after:
             to[_WHOLE] = source
         for each in last:

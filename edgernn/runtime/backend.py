@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
+from edgernn.errors import FileError
 
 _WHOLE = slice(None)  # created once instead of at every call
 
@@ -70,6 +71,12 @@ def varied(bound: T, **attributes: Any) -> T:
     other = copy(bound)
     vars(other).update(attributes)
     return other
+
+
+def step_error(error: Exception) -> FileError:
+    """The error of a step that a runtime refuses: it loaded the file, and cannot compute what is in it."""
+    text = " ".join(str(error).split())
+    return FileError(f"the runtime cannot step this artifact, which may be damaged: {text}; export it again")
 
 
 def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:

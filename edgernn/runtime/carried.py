@@ -11,6 +11,7 @@ from edgernn.errors import StateError
 from edgernn.integer.overflow import HELD
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import names, slices
+from edgernn.runtime.backend import step_error
 from edgernn.runtime.guard import refusal
 
 
@@ -101,7 +102,10 @@ class BoundRows(CarriedRows):
         for array, before in zip(self.arrays.values(), self._before.values(), strict=True):
             before[:n] = array[slots]
         if n:
-            self._steps[n]()
+            try:
+                self._steps[n]()
+            except RuntimeError as error:
+                raise step_error(error) from error
         for array, after in zip(self.arrays.values(), self._after.values(), strict=True):
             array[slots] = after[:n]
         for buffer, part in zip(self._ys.values(), outs, strict=True):

@@ -4,6 +4,7 @@ import _ctypes
 import ctypes
 import os
 import weakref
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -31,6 +32,9 @@ NUMBERS = tuple(
     f"edgernn_{name}" for name in ("number_places", "advance_numbers", "prime_numbers", "step_many_numbers")
 )
 """The further functions of a library with quantized inputs or outputs."""
+
+PYTHON, PYTHON_NUMBERS = (tuple(f"edgernn_python_{name}{of}" for name in ("step", "prime")) for of in ("", "_numbers"))
+"""The further functions of a library that makes Python functions, and of one with quantized inputs or outputs."""
 
 
 def load_library(data: bytes, name: str, manifest: Manifest) -> ctypes.CDLL:
@@ -70,9 +74,15 @@ def check_answers(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
 
 
 def _check_functions(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Refuse a library that is not a compiled step, before any of its functions is called."""
+    """Refuse a library that is not a compiled step; `in_python` alone is called."""
     converts = {INPUT, OUTPUT} & manifest.quantization.keys()
     expected = (*FUNCTIONS, *(NUMBERS if converts else ()), *(CHOICE if isa.SEVERAL in manifest.cpu else ()))
+    _check_present(library, expected, name)
+    if library.edgernn_in_python():
+        _check_present(library, (*PYTHON, *(PYTHON_NUMBERS if converts else ())), name)
+
+
+def _check_present(library: ctypes.CDLL, expected: Iterable[str], name: str) -> None:
     lacking = [each for each in expected if not hasattr(library, each)]
     if lacking:
         raise FileError(f"'{name}' is not a compiled step of edgernn: it has no function {lacking[0]}; export it again")
@@ -101,9 +111,10 @@ def _library(data: bytes, name: str) -> ctypes.CDLL:
         with os.fdopen(os.dup(memory), "wb") as file:
             file.write(data)
         library = ctypes.CDLL(f"/proc/self/fd/{memory}")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:  # the loader's message has the names of a damaged library
         os.close(memory)
-        raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
+        reason = error if isinstance(error, OSError) else "its names are no text"
+        raise FileError(f"'{name}' cannot be loaded here: {reason}; export it on this machine") from error
     unload = weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
     unload.atexit = False  # when Python ends, a thread may still run its code
     return library

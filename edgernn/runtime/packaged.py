@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,9 +9,11 @@ from pathlib import Path
 from edgernn.artifact.manifest import Manifest
 from edgernn.device import isa
 from edgernn.device.runtimes import RUNTIMES, Runtime
-from edgernn.errors import FileError, MissingExtraError, UnsupportedError
+from edgernn.errors import FileError, MissingExtraError, UnsupportedError, UsageError
+from edgernn.files.spelling import misspelt
 from edgernn.package.contents import Package
 from edgernn.package.manifest import Artifact, PackageManifest
+from edgernn.package.precisions import differing
 
 ORDER = (".so", ".tflite", ".onnx", ".rnn")
 """The suffixes in the order in which they are tried where a package states none; of several `.so`, the best level."""
@@ -21,9 +22,13 @@ _GLIBC = re.compile(r".*-gnu\w*\.(\d+)\.(\d+)")
 
 
 def ordered(manifest: PackageManifest) -> tuple[Artifact, ...]:
-    """Return the artifacts in the order in which they are tried."""
-    preferred = {file: place for place, file in enumerate(manifest.preferred)}
-    return tuple(sorted(manifest.artifacts, key=lambda each: (preferred.get(each.file, len(preferred)), *_rank(each))))
+    """Return the artifacts of each precision in the order in which they are tried, the model's own precision first."""
+    preferred, precisions = ({name: i for i, name in enumerate(x)} for x in (manifest.preferred, manifest.precisions))
+
+    def place(each: Artifact) -> tuple[int, int, tuple[int, int, str]]:
+        return precisions[each.precision], preferred.get(each.file, len(preferred)), _rank(each)
+
+    return tuple(sorted(manifest.artifacts, key=place))
 
 
 def _rank(artifact: Artifact) -> tuple[int, int, str]:
@@ -70,29 +75,43 @@ def _libc() -> str:
         return ""
 
 
-def best(package: Package) -> Artifact:
-    """Return the first artifact that this machine can run.
+def best(package: Package, precision: str | None = None) -> Artifact:
+    """Return the first artifact of a precision that this machine can run; None is the model's own.
 
     Raises:
+        UsageError: the package does not have the precision.
         UnsupportedError: there is none; the message has the reason of each.
     """
-    obstacles: dict[str, str] = {}
-    for artifact in ordered(package.manifest):
-        obstacles[artifact.file] = obstacle(artifact)
-        if not obstacles[artifact.file]:
-            return artifact
+    manifest, obstacles = package.manifest, dict[str, str]()
+    chosen = manifest.contract.precision if precision is None else precision
+    check_precision(chosen, manifest.precisions, package.name)
+    for artifact in ordered(manifest):
+        if artifact.precision == chosen:
+            obstacles[artifact.file] = obstacle(artifact)
+            if not obstacles[artifact.file]:
+                return artifact
     reasons = "; ".join(f"{file}: {reason}" for file, reason in obstacles.items())
     raise UnsupportedError(f"no artifact of '{package.name}' runs on this machine: {reasons}")
 
 
+def check_precision(precision: str, known: tuple[str, ...], name: str) -> None:
+    """Refuse a precision that a file does not have.
+
+    Raises:
+        UsageError: it is not one of the known.
+    """
+    if precision not in known:
+        raise UsageError(f"'{name}' has no precision {precision!r}; {misspelt(str(precision), known)}")
+
+
 def check_contract(manifest: Manifest, package: Package, artifact: Artifact) -> None:
-    """Compare the manifest of an artifact with the contract of its package; a `.rnn` has the version that reads it.
+    """Compare the manifest of an artifact with the contract of its precision; a `.rnn` has the version that reads it.
 
     Raises:
         FileError: they differ.
     """
-    contract = package.manifest.contract
-    differ = _differing(replace(manifest, cpu="", version=contract.version), contract)
+    contract = package.manifest.contracts[artifact.precision]
+    differ = differing(replace(manifest, cpu="", version=contract.version), contract)
     if manifest.cpu != artifact.cpu:
         differ = {"cpu": (manifest.cpu, artifact.cpu), **differ}
     for field, (actual, expected) in differ.items():
@@ -100,8 +119,3 @@ def check_contract(manifest: Manifest, package: Package, artifact: Artifact) -> 
             f"'{artifact.file}' in '{package.name}' has {field}={str(actual)[:80]}; its package states "
             f"{str(expected)[:80]}: export the package again"
         )
-
-
-def _differing(one: Manifest, other: Manifest) -> Mapping[str, tuple[object, object]]:
-    pairs = {name: (value, getattr(other, name)) for name, value in vars(one).items()}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

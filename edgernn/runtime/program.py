@@ -192,6 +192,7 @@ def open(  # noqa: A001  edgernn.open is the verb
     path: str | os.PathLike[str],
     *,
     threads: int = 1,
+    precision: str | None = None,
     key: str | os.PathLike[str] | None = None,
     min_version: str | None = None,
 ) -> Program:
@@ -206,13 +207,16 @@ def open(  # noqa: A001  edgernn.open is the verb
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file, or a `.edge` package, written by edgernn.
         threads: how many threads the runtime may use for a step. One is fastest for small models. Compiled code and
             numpy ignore it.
+        precision: which one of a package to open, of `Program.package.precisions`; by default the model's own. Any
+            other file must have it.
         key: the path of a public key of minisign or its base64, which must have signed the file: a package has its
             signature inside, any other file beside it as `PATH.minisig`. The variable EDGERNN_KEY of the environment
             demands one where this is None.
         min_version: the least version that may be signed, as dotted integers; 1.10 is later than 1.9.
 
     Raises:
-        UsageError: no backend opens this suffix, `threads` is not a positive integer, or `min_version` has no key.
+        UsageError: no backend opens this suffix, `threads` is not a positive integer, the file does not have the
+            precision, or `min_version` has no key.
         SignatureError: a key is demanded, and the file is unsigned, signed by another, altered or older.
         FileError: the file is missing, truncated, altered or not written by edgernn.
         MissingExtraError: the runtime is not installed, or `cryptography` where a key is demanded.
@@ -220,18 +224,56 @@ def open(  # noqa: A001  edgernn.open is the verb
         ParityError: compiled code does not compute here what it computed where it was written.
     """
     name = os.fspath(path)
-    is_package = Path(name).suffix == archive.SUFFIX
-    backend = "" if is_package else opening(name).backend
-    if not isinstance(threads, int) or threads < 1:
-        raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
+    if Path(name).suffix == archive.SUFFIX:
+        _check_threads(threads)
+        package = _package(name, key, min_version)
+        return of_package(package, packaged.best(package, precision), threads)
+    backend = opening(name).backend
+    _check_threads(threads)
     demand = demanded(key, min_version)
     data = atomic.read(path)
-    if not is_package:
-        if demand is not None:
-            demand.check_file(data, name)
-        return load(data, name, backend, threads)
-    package = contents.read(data, name, demand)
-    return of_package(package, packaged.best(package), threads)
+    if demand is not None:
+        demand.check_file(data, name)
+    program = load(data, name, backend, threads)
+    if precision is not None:
+        packaged.check_precision(precision, (program.manifest.precision,), name)
+    return program
+
+
+def open_precisions(
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 1,
+    key: str | os.PathLike[str] | None = None,
+    min_version: str | None = None,
+) -> tuple[Program, ...]:
+    """Open the best artifact of each precision of a package, which is read once: the model's own first.
+
+    Args:
+        path: of a `.edge` package.
+        threads, key, min_version: as of `open`.
+
+    Raises:
+        UsageError: the file is no package; or as `open`.
+        EdgernnError: as `open`.
+    """
+    name = os.fspath(path)
+    if Path(name).suffix != archive.SUFFIX:
+        raise UsageError(f"'{name}' arrived; expected a {archive.SUFFIX} package, which may hold several precisions")
+    _check_threads(threads)
+    package = _package(name, key, min_version)
+    artifacts = [packaged.best(package, each) for each in package.manifest.precisions]
+    return tuple(of_package(package, artifact, threads) for artifact in artifacts)
+
+
+def _package(name: str, key: str | os.PathLike[str] | None, min_version: str | None) -> Package:
+    demand = demanded(key, min_version)
+    return contents.read(atomic.read(name), name, demand)
+
+
+def _check_threads(threads: int) -> None:
+    if not isinstance(threads, int) or threads < 1:
+        raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
 
 
 def of_package(package: Package, artifact: Artifact, threads: int = 1) -> Program:

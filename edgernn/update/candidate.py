@@ -16,8 +16,7 @@ import numpy as np
 
 from edgernn.errors import EdgernnError, UpdateError
 from edgernn.files import atomic
-from edgernn.package import contents, goldens as recordings
-from edgernn.package.manifest import GOLDENS
+from edgernn.package import contents
 from edgernn.process import child
 from edgernn.runtime.program import open as opened
 from edgernn.verification.verify import verify
@@ -58,13 +57,14 @@ def fault(path: str, deadline_us: float) -> str:
     if failed:
         return f"{failed[0].subject} fails its {failed[0].name}: {failed[0].text}"
     package = contents.read(atomic.read(path), path)
-    goldens = recordings.parse(package.bytes_of(GOLDENS), package.manifest.contract, path)
-    if not np.isfinite(goldens.answers).all():
+    goldens = package.goldens()
+    if not all(np.isfinite(each.answers).all() for each in goldens.values()):
         return "its recorded answers are not finite"
     if not deadline_us:
         return ""
     stream, times = opened(path).stream(), []
-    for frame in np.resize(goldens.frames, (SMOKE_STEPS, goldens.frames.shape[1])):
+    frames = goldens[package.manifest.contract.precision].frames
+    for frame in np.resize(frames, (SMOKE_STEPS, frames.shape[1])):
         start = time.perf_counter_ns()
         stream.step(frame)
         times.append((time.perf_counter_ns() - start) / 1000)

@@ -66,15 +66,16 @@ def _single(name: str, backend: str | None) -> tuple[Program, Graph | None]:
 
 
 def _artifact(package: Package, backend: str) -> Artifact:
-    """Return the first artifact of a package for a runtime that this machine can run."""
-    suffix = named(backend).suffix
-    artifacts = [each for each in packaged.ordered(package.manifest) if Path(each.file).suffix == suffix]
+    """Return the first artifact of a package, in the model's own precision, for a runtime that this machine can run."""
+    suffix, precision = named(backend).suffix, package.manifest.contract.precision
+    own = [each for each in packaged.ordered(package.manifest) if each.precision == precision]
+    artifacts = [each for each in own if Path(each.file).suffix == suffix]
     obstacles = {each.file: packaged.obstacle(each) for each in artifacts}
     for artifact in artifacts:
         if not obstacles[artifact.file]:
             return artifact
     if not artifacts:
-        files = ", ".join(package.manifest.files)
+        files = ", ".join(each.file for each in own)
         raise UsageError(f"'{package.name}' holds nothing for {backend}; its artifacts are {files}")
     reasons = "; ".join(f"{file}: {reason}" for file, reason in obstacles.items())
     raise UnsupportedError(f"no artifact of '{package.name}' runs here on {backend}: {reasons}")

@@ -41,7 +41,7 @@ def progress_text(result: Soak) -> str:
 def allowed_text() -> str:
     """What a stable run may do."""
     return (
-        f"beyond chance no error above {MOST_ERROR:g} times that of the first tenth, no range of a state above "
+        f"no error above {MOST_ERROR:g} times that of the first tenth but by chance, no range of a state above "
         f"{MOST_RANGE:g} times, and at most {MOST_KIB:,} KiB more memory"
     )
 

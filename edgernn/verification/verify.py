@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from edgernn.device import isa
 from edgernn.files import atomic
-from edgernn.package import contents, goldens as recordings
+from edgernn.package import contents
 from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.contents import Package
 from edgernn.package.goldens import Goldens
-from edgernn.package.manifest import GOLDENS, Artifact, PackageManifest
+from edgernn.package.manifest import Artifact, PackageManifest
 from edgernn.package.minisign import key_name, parse_signature
 from edgernn.package.trust import Demand, demanded
 from edgernn.process import interrupt
@@ -65,7 +65,7 @@ class Verification:
 def verify(
     path: str | os.PathLike[str], key: str | os.PathLike[str] | None = None, min_version: str | None = None
 ) -> Verification:
-    """Verify a package: hashes, contract, goldens and liveness on every runtime that is present.
+    """Verify a package: hashes, contract, goldens and liveness of every precision on every runtime that is present.
 
     Args:
         path: of the package.
@@ -79,11 +79,14 @@ def verify(
     name, data = os.fspath(path), atomic.read(path)
     demand = demanded(key, min_version)
     package = contents.read(data, name, demand)
-    goldens = recordings.parse(package.bytes_of(GOLDENS), package.manifest.contract, name)
+    goldens = package.goldens()
     hashes = Finding("hashes", f"{len(package.members)} members", True, f"SHA-256 of {len(data):,} bytes")
     signature = _signature(package, demand)
-    artifacts = ordered(package.manifest)
-    findings = (finding for artifact in artifacts for finding in _of_artifact(package, artifact, goldens))
+    findings = (
+        finding
+        for artifact in ordered(package.manifest)
+        for finding in _of_artifact(package, artifact, goldens[artifact.precision])
+    )
     return Verification(name, package.sha256, len(data), package.manifest, (hashes, signature, *findings))
 
 

@@ -1,4 +1,4 @@
-"""How `edgernn compress` and `edgernn sensitivity` learn the ranges of integers."""
+"""How `edgernn compress`, `edgernn export` and `edgernn sensitivity` learn the ranges of integers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ calibration_options = several(
     ),
     click.option("--accept-growing", is_flag=True, help="Calibrate although a state still grows when sequences end."),
 )
+
+CALIBRATING = ("calibrate", "calibration_method", "accept_growing")
+"""The names of these options in Python."""
 
 
 def check_calibration(precision: str | None, options: dict[str, Any]) -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 package_options = several(
     click.option("--to", metavar="FORMATS", help="Formats in a .edge package beside the graph: onnx,so,tflite."),
     click.option(
+        "--also",
+        metavar="NAMES",
+        help="Further precisions of the model in a .edge package, the cheapest last: dynamic_wi8_afp32,static_wi8_ai8.",
+    ),
+    click.option(
         "--order",
         metavar="FORMATS",
         show_default="so,tflite,onnx,rnn",
@@ -30,7 +35,7 @@ package_options = several(
     ),
 )
 
-PACKING = ("to", "order", "tuned", "card", "trained_in")
+PACKING = ("to", "also", "order", "tuned", "card", "trained_in")
 """The names of these options in Python."""
 
 
@@ -54,6 +59,23 @@ def parsed_package(
     fields: dict[str, Any] = {} if card is None else load(card)
     fields |= {} if trained_in is None else _provenance(trained_in)
     return PackageOptions(to=formats, preferred=preferred, **fields)
+
+
+def parsed_precisions(also: str | None) -> tuple[str, ...]:
+    """Return the names of further precisions.
+
+    Raises:
+        UsageError: there is no such precision.
+    """
+    from edgernn.errors import UsageError
+    from edgernn.files.spelling import misspelt
+    from edgernn.model.tensor import SCHEMES
+
+    names = _names(also)
+    for name in names:
+        if name not in SCHEMES:
+            raise UsageError(f"there is no precision '{name}' for --also; {misspelt(name, SCHEMES)}")
+    return names
 
 
 def _measured(path: str, formats: tuple[str, ...]) -> tuple[str, ...]:

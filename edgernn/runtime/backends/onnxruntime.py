@@ -15,7 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, into_scratch, replay, wired
-from edgernn.runtime.backend import restoring, varied
+from edgernn.runtime.backend import restoring, step_error, varied
 from edgernn.runtime.carried import BoundRows, Rows
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
@@ -57,9 +57,7 @@ class OrtEngine:
     """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest, for_many: Callable[[], Any]) -> None:
-        self.backend = RUNTIME
-        self.manifest = manifest
-        self.session = session
+        self.backend, self.manifest, self.session = RUNTIME, manifest, session
         self._for_many = cache(for_many)
 
     def bind(self) -> "OrtBound | AdoptedBound":
@@ -87,13 +85,14 @@ class OrtWindow:
     """One session over whole windows, of any length."""
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
-        self.backend = RUNTIME
-        self.manifest = manifest
-        self._session = session
+        self.backend, self.manifest, self._session = RUNTIME, manifest, session
 
     def run(self, frames: Array) -> Array:
         """(time, inputs) -> (time, outputs), or (1, outputs)."""
-        (answers,) = self._session.run(["y"], {"x": frames})
+        try:
+            (answers,) = self._session.run(["y"], {"x": frames})
+        except Exception as error:  # as in open_session
+            raise step_error(error) from error
         return np.asarray(answers)
 
 
@@ -117,7 +116,10 @@ class OrtBound:
         self._primed = restoring(self._scratch.step, self.y)
 
     def step(self) -> None:
-        self._runs[self.turn]()
+        try:
+            self._runs[self.turn]()
+        except RuntimeError as error:
+            raise step_error(error) from error
         self.turn = 1 - self.turn
 
     def prime(self) -> None:
@@ -247,15 +249,13 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     severity = WARNINGS if manifest.adopted is None else ERRORS
     open_for = partial(open_session, data, name, threads, step=not manifest.window, severity=severity)
     session = open_for(streams=None if manifest.window else 1)
-    if manifest.window:
-        check_signature(name, manifest, {**tensors(session.get_inputs()), **tensors(session.get_outputs())})
-        return OrtWindow(session, manifest)
+    ins, outs = tensors(session.get_inputs()), tensors(session.get_outputs())
+    if manifest.adopted is None:
+        check_signature(name, manifest, {**ins, **outs})
+        return OrtWindow(session, manifest) if manifest.window else OrtEngine(session, manifest, open_for)
+    check_tensors(name, manifest.adopted, ins, outs)
     engine = OrtEngine(session, manifest, open_for)
-    if manifest.adopted is not None:
-        check_tensors(name, manifest.adopted, tensors(session.get_inputs()), tensors(session.get_outputs()))
-        replay(engine, name)
-    else:
-        check_signature(name, manifest, {**tensors(session.get_inputs()), **tensors(session.get_outputs())})
+    replay(engine, name)
     return engine
 
 
@@ -293,6 +293,8 @@ def open_session(
     # "session.set_denormal_as_zero" stays off: it acts on the thread that creates the first session, and leaves the
     # caller's arithmetic in flush-to-zero for the rest of the process.
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        tensors((*session.get_inputs(), *session.get_outputs()))  # it raises where a name is no text
+        return session
     except Exception as error:  # the exceptions of the runtime have no other base in common
         raise FileError(f"{RUNTIME} refuses '{name}': {' '.join(str(error).split())}") from error

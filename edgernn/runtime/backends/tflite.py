@@ -15,7 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import Copies, copying, into_scratch, replay, requantizing, wired
-from edgernn.runtime.backend import ManyBound, restoring
+from edgernn.runtime.backend import ManyBound, restoring, step_error
 
 
 def _installed() -> tuple[Any, str]:
@@ -93,6 +93,7 @@ def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, 
             if shape is not None and shape != tuple(detail["shape"].tolist()):
                 interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()
+        interpreter.get_input_details(), interpreter.get_output_details()  # it raises where a name is no text
     except (ValueError, RuntimeError) as error:
         raise FileError(f"{RUNTIME} refuses '{name}': {' '.join(str(error).split())}") from error
     return interpreter
@@ -115,7 +116,10 @@ class TfliteBound:
     def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         self._interpreter = interpreter
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
-        views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
+        try:
+            views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
+        except ValueError as error:  # a tensor without memory
+            raise step_error(error) from error
         self.x, to_parts = _whole(INPUT, views, manifest.named_inputs)
         self.y, from_parts = _whole(OUTPUT, views, manifest.named_outputs)
         self._before = tuple(views[f"{name}.in"] for name in manifest.states)
@@ -176,7 +180,10 @@ def _carrying(call: Callable[[], Any], pairs: Copies) -> Callable[[], None]:
     """The call, and then the copies of pairs of memory."""
 
     def step(call: Callable[[], Any] = call, pairs: Copies = pairs) -> None:  # arguments are faster than attributes
-        call()
+        try:
+            call()
+        except RuntimeError as error:
+            raise step_error(error) from error
         for to, source in pairs:
             to[_WHOLE] = source
 

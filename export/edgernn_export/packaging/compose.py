@@ -1,52 +1,36 @@
 """The bytes of a package: its artifacts, proved, with goldens that every runtime here was run through."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edgernn.artifact import rnn
-from edgernn.artifact.manifest import graph_manifest, parse_manifest
-from edgernn.device import isa
+from edgernn.artifact.manifest import graph_manifest
 from edgernn.device.runtimes import NATIVE, running
 from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.model.cell import settings
-from edgernn.model.graph import OUTPUT, Graph
+from edgernn.model.graph import Graph
 from edgernn.model.window import ONLY_ONNX, Window
-from edgernn.package import archive, contents, goldens as recordings, manifest as manifests
+from edgernn.package import archive, contents, manifest as manifests
 from edgernn.package.goldens import Goldens
-from edgernn.package.manifest import GOLDENS, GRAPH, Artifact, Member, PackageManifest, Provenance
+from edgernn.package.manifest import Artifact, Member, PackageManifest, Provenance
+from edgernn.package.precisions import beyond_quantization
 from edgernn.process import child, interrupt
 from edgernn.runtime import packaged
 from edgernn.runtime.goldens import replay
 from edgernn.runtime.program import of_package
 from edgernn.version import VERSION
+from edgernn_export.packaging.artifacts import STEM, written
 from edgernn_export.packaging.options import FORMATS, PackageOptions
-from edgernn_export.packaging.record import record, tolerances, with_live_states
 from edgernn_export.targets.c.library import compilers
 from edgernn_export.targets.destination import Destination, destination_of
-from edgernn_export.translate import render
 
-STEM = "model"
 WRITERS: Mapping[str, str] = {".onnx": "onnx", ".tflite": "ai-edge-litert"}
 """Suffix -> the package that wrote it."""
 
-_GLIBC = re.compile(rb"\0GLIBC_(\d+)\.(\d+)(?=[.\0])")
-
 Device = str | os.PathLike[str]
-
-
-@dataclass(frozen=True)
-class _Written:
-    """An artifact before its tolerance is known."""
-
-    data: bytes
-    cpu: str = ""
-    triple: str = ""
 
 
 @interrupt.deferred()
@@ -61,7 +45,7 @@ def compose(
     """Return the bytes of a package; the same for the same graph, options and tools.
 
     Args:
-        graph: in its own precision; float64 is written as float32.
+        graph: in the model's own precision; float64 is written as float32.
         path: of the package; its stem is the name of the model where the options have none.
         options: what it holds.
         devices: the boards that a `.so` is compiled for; none for this machine.
@@ -70,6 +54,7 @@ def compose(
 
     Raises:
         UnsupportedError: the model is a Window, or no goldens can be recorded.
+        UsageError: a further precision comes twice, or is that of another model.
         EdgernnError: as edgernn_export.export, for each artifact.
     """
     model: Any = graph
@@ -77,23 +62,41 @@ def compose(
         raise UnsupportedError(f"a Window cannot be written as '{path}': {ONLY_ONNX}")
     if not isinstance(model, Graph):
         raise UsageError(f"a {type(model).__name__} arrived; expected a Graph: convert a module with from_torch first")
-    graph, chosen = model.astype("float32"), destinations(options, devices, runtime, levels)
-    written = _artifacts(graph, chosen)
-    plain = record(graph)
-    allowed = tolerances(graph, plain, sorted({Path(name).suffix for name in written}))
-    goldens = with_live_states(graph, plain, [each[OUTPUT] for each in allowed.values()])
-    artifacts = tuple(
-        Artifact(name, allowed[Path(name).suffix], each.cpu, each.triple) for name, each in written.items()
-    )
-    members = {name: each.data for name, each in written.items()} | {GOLDENS: recordings.dump(goldens)}
-    manifest = _manifest(graph, path, options, artifacts, members, _tools(chosen))
+    graphs, chosen = _graphs(model, options), destinations(options, devices, runtime, levels)
+    own, *further = (written(each, chosen) for each in graphs.values())
+    forms = dict(zip(graphs, (own, *(each.beside() for each in further)), strict=True))
+    members = {name: data for each in forms.values() for name, data in each.members.items()}
+    artifacts = tuple(artifact for each in forms.values() for artifact in each.artifacts)
+    manifest = _manifest((*graphs.values(),), path, options, artifacts, members, _tools(chosen))
     data = archive.packed({archive.MANIFEST: manifests.dump(manifest), **members})
-    _replay(data, path, goldens)
+    _replay(data, path, {precision: each.goldens for precision, each in forms.items()})
     return data
 
 
+def _graphs(graph: Graph, options: PackageOptions) -> dict[str, Graph]:
+    """Return the precisions of a package by name, the model's own first.
+
+    Raises:
+        UsageError: a precision comes twice, or is that of another model.
+    """
+    graphs: dict[str, Graph] = {}
+    for each in (graph, *options.also):
+        single = each.astype("float32")
+        if single.precision in graphs:
+            raise UsageError(f"two of the graphs are in {single.precision}; a package has each precision once")
+        graphs[single.precision] = single
+    own, *further = map(graph_manifest, graphs.values())
+    for contract in further:
+        differ = beyond_quantization(own, contract)
+        if differ:
+            raise UsageError(
+                f"the graph in {contract.precision} is another model: its {differ}; quantize the same graph"
+            )
+    return graphs
+
+
 def _manifest(
-    graph: Graph,
+    graphs: tuple[Graph, ...],
     path: str,
     options: PackageOptions,
     artifacts: tuple[Artifact, ...],
@@ -101,11 +104,13 @@ def _manifest(
     tools: Mapping[str, str],
 ) -> PackageManifest:
     forms = [f".{form}" for form in options.preferred]
-    features = (layer.cell for layer in graph.layers if layer.cell.exact)
+    features = (layer.cell for layer in graphs[0].layers if layer.cell.exact)
+    contract, *also = map(graph_manifest, graphs)
     return PackageManifest(
         options.name or Path(path).stem,
         options.model_version,
-        graph_manifest(graph),
+        contract,
+        tuple(also),
         tuple(f"{type(cell).__name__}({_settings(cell)})" for cell in features),
         artifacts,
         {name: Member(sha256(data).hexdigest(), len(data)) for name, data in sorted(members.items())},
@@ -146,34 +151,6 @@ def destinations(
     return chosen
 
 
-def _artifacts(graph: Graph, chosen: Mapping[str, Sequence[Destination]]) -> dict[str, _Written]:
-    """Render the artifacts: the graph, one of each format, and a `.so` for each device."""
-    written = {GRAPH: _Written(rnn.dumps(graph))}
-    for suffix, several in chosen.items():
-        for destination in several:
-            name = f"{STEM}{suffix}"
-            one = _Written(render(graph, name, destination)[name])
-            if suffix == NATIVE.suffix:
-                cpu = parse_manifest(one.data, name).cpu
-                name = f"{STEM}.{cpu.replace(isa.SEVERAL, '+')}{suffix}"
-                one = _Written(one.data, cpu, _triple(one.data, cpu, destination))
-            if name in written:
-                raise UsageError(f"two of the boards have the level of '{name}'; name one of them")
-            written[name] = one
-    return written
-
-
-def _triple(data: bytes, cpu: str, destination: Destination) -> str:
-    """Return machine, system and the oldest C library that loads a `.so`."""
-    machine = isa.level(isa.split(cpu)[0]).machine
-    versions = [tuple(map(int, version)) for version in _GLIBC.findall(data)]
-    board = destination.device
-    system = f"{machine}-linux{'-gnu' if versions else ''}"
-    if board is not None and board.triple:
-        system = re.sub(r"[\d.]+$", "", board.triple)
-    return ".".join((system, *map(str, max(versions)))) if versions and "-gnu" in system else system
-
-
 def _tools(chosen: Mapping[str, Sequence[Destination]]) -> dict[str, str]:
     """Return the versions of what writes the artifacts."""
     packages = ("numpy", *(WRITERS[suffix] for suffix in chosen if suffix in WRITERS))
@@ -186,8 +163,8 @@ def _tools(chosen: Mapping[str, Sequence[Destination]]) -> dict[str, str]:
     return tools
 
 
-def _replay(data: bytes, path: str, goldens: Goldens) -> None:
-    """Run the goldens through every artifact that this machine can run.
+def _replay(data: bytes, path: str, goldens: Mapping[str, Goldens]) -> None:
+    """Run the goldens of each precision through every artifact of it that this machine can run.
 
     Raises:
         ParityError: an artifact is further from them than it may be, or does not carry its states.
@@ -196,7 +173,7 @@ def _replay(data: bytes, path: str, goldens: Goldens) -> None:
     for artifact in package.manifest.artifacts:
         if not packaged.obstacle(artifact):
             program = of_package(package, artifact)
-            shown = replay(program, goldens, artifact.tolerance)
+            shown = replay(program, goldens[artifact.precision], artifact.tolerance)
             fault = shown.beyond or shown.lifeless
             if fault:
                 raise ParityError(f"'{artifact.file}' on {program.backend}: {fault}; please report the model")

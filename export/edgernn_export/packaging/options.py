@@ -8,6 +8,7 @@ from typing import Any
 from edgernn.budget.verdict import Budget
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
+from edgernn.model.graph import Graph
 from edgernn.package.manifest import Card
 
 FORMATS: Mapping[str, str] = MappingProxyType({"onnx": ".onnx", "so": ".so", "tflite": ".tflite"})
@@ -28,9 +29,11 @@ class PackageOptions:
         data: the fingerprint of the data that it was trained on.
         preferred: formats in the order in which a device tries them, "rnn" among them, and then the others; empty for
             so, tflite, onnx, rnn.
+        also: the model in further precisions, the cheapest last, such as `edgernn.quantize` returns it; each is written
+            in every format.
 
     Raises:
-        UsageError: a format does not exist, or comes twice.
+        UsageError: a format does not exist, or comes twice; or `also` is no tuple of graphs.
     """
 
     to: tuple[str, ...] = ()
@@ -41,6 +44,7 @@ class PackageOptions:
     recipe: str = ""
     data: str = ""
     preferred: tuple[str, ...] = ()
+    also: tuple[Graph, ...] = ()
 
     def __post_init__(self) -> None:
         lists: tuple[tuple[Any, tuple[str, ...]], ...] = (
@@ -53,3 +57,8 @@ class PackageOptions:
             for each in names:
                 if each not in known:
                     raise UsageError(f"there is no format '{each}' in the package; {misspelt(each, known)}")
+        further: Any = self.also
+        if not isinstance(further, tuple) or not all(isinstance(each, Graph) for each in further):
+            raise UsageError(
+                f"also={str(further)[:80]!r} arrived; expected a tuple of graphs, such as (edgernn.quantize(graph),)"
+            )
