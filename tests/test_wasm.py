@@ -14,7 +14,7 @@ import edgernn
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import graph_manifest, parse_manifest
 from edgernn.cells import Dense, Embedding
-from edgernn.errors import ParityError, UsageError
+from edgernn.errors import CompilerError, ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.tensor import DYNAMIC, STATIC
 from edgernn.passes.calibrate import calibrate
@@ -22,6 +22,7 @@ from edgernn.passes.quantize import quantize
 from edgernn.runtime.parts import flat_answer
 from edgernn_export import export, translate
 from edgernn_export.proof import node
+from edgernn_export.targets.c import compiler
 from edgernn_export.targets.wasm import target
 from ways import needs
 from zoo import GRAPHS, frames, keyword_spotter, one, t
@@ -318,6 +319,12 @@ def test_without_node_the_same_code_is_proved_as_a_library(tmp_path, monkeypatch
     export(KWS, tmp_path / "m.wasm")
     assert [each.partition(" ")[0] for each in proved] == ["native"]
     assert {path.name for path in tmp_path.iterdir()} == {"m.wasm", "m.mjs", "m.d.mts"}
+
+
+def test_it_needs_zig(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiler, "find_spec", lambda _name: None)
+    with pytest.raises(CompilerError, match=r"compiling for WebAssembly needs the package 'ziglang': pip install"):
+        export(KWS, tmp_path / "m.wasm")
 
 
 @pytest.mark.parametrize("option", [{"runtime": "onnxruntime"}, {"device": "raspberrypi4"}, {"levels": "all"}])
