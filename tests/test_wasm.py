@@ -133,7 +133,6 @@ STREAMS = """
 const model = instantiate(new WebAssembly.Module(bytes));
 const frames = JSON.parse(readFileSync("frames.json", "utf8"));
 const streams = frames.map(() => model.stream());
-const before = bytes.length;
 const ys = frames.map(() => []);
 for (let t = 0; t < frames[0].length; ++t) streams.forEach((each, s) => ys[s].push(...each.step(frames[s][t])));
 const room = new Float32Array(model.outputs);
@@ -144,7 +143,6 @@ const saved = streams[2].state;
 const next = [...streams[2].step(frames[2][0])];
 const resumed = model.stream();
 resumed.state = saved;
-const places = new Set();
 for (let i = 0; i < 1000; ++i) { const each = model.stream(); each.step(frames[0][0]); each.close(); }
 answer({ ys, same, again, next, resumed: [...resumed.step(frames[2][0])] });
 """
