@@ -1,5 +1,6 @@
 """The device installs no torch: the built wheel in two bare environments, which `make test` prepares."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import edgernn
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.tensor import DYNAMIC, STATIC
 from edgernn.passes.quantize import quantize
-from edgernn_export import export
+from edgernn_export import PackageOptions, export
 from edgernn_export.proof.floats import sides
 from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, frames
@@ -134,6 +135,24 @@ def test_the_command_works_on_a_bare_device(extra, goldens):
     for verb in (["demo"], ["train", "spoken-digits", "--data", "x"]):
         done = subprocess.run([script, *verb], capture_output=True, text=True, check=False, cwd=goldens)
         assert (done.returncode, "pip install 'edgernn[" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("extra", BARE)
+def test_a_bare_device_verifies_a_package_and_updates_itself(extra, tmp_path):
+    script, package = bare_python(extra).parent / "edgernn", tmp_path / "kws.edge"
+    export(GRAPHS["stack"], package, package=PackageOptions(to=("onnx", "tflite", "so"), model_version="1.0"))
+
+    def printed(*arguments):
+        return subprocess.run([script, *arguments], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    findings = json.loads(printed("verify", package, "--json"))["findings"]
+    passed = {
+        Path(each["subject"].split()[0]).suffix for each in findings if each["name"] == "goldens" and each["passed"]
+    }
+    assert passed == {".so", ".tflite", ".rnn"}
+    assert any("'onnxruntime' is not installed" in each["text"] for each in findings)
+    installed = printed("update", "install", "store", package).strip()
+    assert printed("update", "start", "store").strip() == installed
 
 
 def test_the_wheel_has_what_it_should():
