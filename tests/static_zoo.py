@@ -12,6 +12,9 @@ from edgernn_export.targets.naming import named_trace
 HEAD = """
 #include <stdio.h>
 #include <string.h>
+#if defined(__clang__) /* it warns of inline functions in this file that nothing calls */
+#pragma clang diagnostic ignored "-Wunused-function"
+#endif
 static int drive(void *state, void *x, size_t in, void *y, size_t out, void *carried, size_t states, void (*reset)(void *),
                  int (*step)(void *, const void *, void *), void (*get)(const void *, void *)) {
     unsigned steps;

@@ -140,7 +140,9 @@ def test_a_suffix_stands_in_one_table_each():
     from edgernn_export.targets import TARGETS
 
     modules = {runtime.backend for runtime in RUNTIMES.values()}
-    modules |= {module for target in TARGETS.values() for module in (target.module, target.window) if module}
+    modules |= {
+        module for target in TARGETS.values() for module in (target.module, target.window, target.replay) if module
+    }
     for module in modules:
         path = module.replace(".", "/")
         assert [p for p in SOURCES if str(p).endswith(f"{path}.py")], module

@@ -36,7 +36,7 @@ EVERY = (
     | {f"LayerNorm of {width}": one(LayerNorm(t(width), t(width), 1e-3), width) for width in (1, 33, 400)}
 )
 STREAMS, STEPS = 5, 24
-SETS = ("gcc x86-64-v3", "gcc x86-64-v4-vnni", "sanitized portable")
+SETS = ("gcc x86-64-v3", "gcc x86-64-v4-vnni", "sanitized portable", "wasm32")
 """Ways that differ in how they write integers; the others write them as the portable one does."""
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from edgernn.device import isa
 from edgernn_export import export
+from edgernn_export.targets.c.compiler import WEB_ASSEMBLY
 
 RUNTIME = Path(export.__code__.co_filename).parent / "c_runtime"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-ffp-contract=off")
@@ -97,6 +98,15 @@ def _emulated(level: str) -> Way | str:
     return Way((*zig, "-std=c99", f"-mcpu={isa.LEVELS[level].zig}"), (path, "-cpu", "max"), linker=zig)
 
 
+def _in_node() -> Way | str:
+    """WebAssembly with SIMD, by the same compiler and options as the target `.wasm`."""
+    node = shutil.which("node")
+    if not node or not find_spec("ziglang"):
+        return f"{'node' if not node else 'ziglang'} is not installed"
+    zig = (sys.executable, "-m", "ziglang", "cc", *WEB_ASSEMBLY)
+    return Way((*zig, "-std=c99"), (node, "--no-warnings", str(Path(__file__).with_name("wasi.mjs"))), linker=zig)
+
+
 BEST = isa.LEVELS[HERE[0]].options
 FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
@@ -112,8 +122,9 @@ KERNELS: dict[str, Way | str] = FOUND | {
     "sanitized x86-64-v3": _native("gcc", "x86-64-v3", SANITIZED),
     "sanitized x86-64": _native("gcc", "x86-64", SANITIZED),
     "AVX-VNNI by AVX-512": _native("gcc", "x86-64-v4-vnni", COMPILERS["gcc"], "-DEDGERNN_VNNI_256"),
+    "wasm32": _in_node(),
 }
-"""Further ways for the kernels alone; the last runs those of x86-64-v3-vnni by instructions that this processor has."""
+"""Further ways for the kernels alone; AVX-VNNI by AVX-512 is x86-64-v3-vnni by instructions that this processor has."""
 
 
 def _each(ways: Mapping[str, Way | str]) -> list[object]:

@@ -1,10 +1,10 @@
 """edgernn_export: a PyTorch module to a Graph, and a Graph to the file that a device runs.
 
 from_torch converts a module and compares both in float64; from_file converts the model file of another tool, and
-window_from_file one that takes whole windows. export writes .onnx, .tflite, .so, .c or a .edge package, and replays
-each file on its runtime before it is kept. PackageOptions and Card are what a package holds beside the graph. adopt
-puts a contract around an .onnx or .tflite file of another tool that stays as it is. load_weights reads a state dict
-into a module.
+window_from_file one that takes whole windows. export writes .onnx, .tflite, .so, .c, .wasm or a .edge package, and
+replays each file on its runtime before it is kept. PackageOptions and Card are what a package holds beside the graph.
+adopt puts a contract around an .onnx or .tflite file of another tool that stays as it is. load_weights reads a state
+dict into a module.
 
 These names are the public API; every module is internal and may change in any release.
 """

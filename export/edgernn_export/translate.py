@@ -213,7 +213,9 @@ def export(
         graph: the graph, in its own precision; float64 is written as float32. A Window is written as an artifact of
             whole windows, which only `.onnx` supports.
         path: the suffix selects the target: `.onnx`, `.tflite`, `.so` (also writes a loader for boards without numpy
-            beside it), or `.c` (also writes the `.h`). A `.edge` is a package of some of these, and of the graph.
+            beside it), `.c` (also writes the `.h`), or `.wasm` (also writes the `.mjs` that runs it and its types; the
+            proof runs in node, or where there is none as that of a `.so` for another board). A `.edge` is a package of
+            some of these, and of the graph.
         device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for it; the proof
             runs the same code compiled for this machine, and the library tests itself when it is loaded.
         runtime: the package that will run it, where a format has several: "ai-edge-litert" (the default) or
@@ -258,12 +260,17 @@ def render(graph: Graph | Window, name: str, destination: Destination | None = N
         prove_window(graph, load(data, name, running(path.suffix)[0].backend))
         return {name: data}
     files = _rendered(target.module, graph, path.stem, destination)
-    proof, runnable = TARGETS[target.proved_by or target.suffix], files
-    here = runs_here(destination)
-    if proof is not target or here != destination:  # the same code in a form that this machine can run
-        runnable = _rendered(proof.module, graph, path.stem, here)
-    prove_each_level(graph, load(runnable[f"{path.stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
+    if not (target.replay and import_module(target.replay).prove(graph, path.name, files)):
+        _prove(graph, name, files, target, destination)
     return {str(path.with_name(file)): data for file, data in files.items()}
+
+
+def _prove(graph: Graph, name: str, files: dict[str, bytes], target: Target, destination: Destination) -> None:
+    """Prove the files of a target, or the same code in a form that this machine can run."""
+    proof, stem, here = TARGETS[target.proved_by or target.suffix], Path(name).stem, runs_here(destination)
+    if proof is not target or here != destination:
+        files = _rendered(proof.module, graph, stem, here)
+    prove_each_level(graph, load(files[f"{stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
 
 
 def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destination) -> Any:

@@ -78,10 +78,13 @@
 #elif defined(__SSE2__)
 #define EDGERNN_SSE2 1
 #include <emmintrin.h>
+#elif defined(__wasm_simd128__)
+#define EDGERNN_WASM 1
+#include <wasm_simd128.h>
 #endif
 
 /* Whether registers are enough for the sums of one group of inputs only. */
-#if defined(EDGERNN_SSE2)
+#if defined(EDGERNN_SSE2) || defined(EDGERNN_WASM)
 #define EDGERNN_FEW 1
 #else
 #define EDGERNN_FEW 0
@@ -105,6 +108,11 @@ EDGERNN_FN __m128i two_rows(const int8_t *w, __m128i x) {
     const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)w);
     return _mm_madd_epi16(_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8), x);
 }
+#elif defined(EDGERNN_WASM)
+EDGERNN_FN v128_t four_pairs(v128_t a, v128_t b) {
+    return wasm_i32x4_add(wasm_i32x4_shuffle(a, b, 0, 2, 4, 6), wasm_i32x4_shuffle(a, b, 1, 3, 5, 7));
+}
+EDGERNN_FN v128_t two_rows(const int8_t *w, v128_t x) { return wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(w), x); }
 #endif
 
 #endif

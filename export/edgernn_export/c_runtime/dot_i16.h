@@ -139,6 +139,31 @@ EDGERNN_FN void wide_store(int32_t *sum, wide a) {
         _mm_storeu_si128((__m128i *)(void *)(sum + 4 * k), four_pairs(a.at[2 * k], a.at[2 * k + 1]));
 }
 
+#elif defined(EDGERNN_WASM)
+
+typedef struct {
+    v128_t at[8];
+} wide;
+typedef v128_t wide_four;
+
+EDGERNN_FN wide wide_zero(void) {
+    wide a;
+    for (int k = 0; k < 8; ++k) a.at[k] = wasm_i32x4_splat(0);
+    return a;
+}
+EDGERNN_FN wide_four wide_read(const int16_t *x) { return wasm_v128_load64_splat(x); }
+EDGERNN_FN wide dot_i16(wide a, const int8_t *w, wide_four x) {
+    for (int k = 0; k < 8; ++k) a.at[k] = wasm_i32x4_add(a.at[k], two_rows(w + 8 * k, x));
+    return a;
+}
+EDGERNN_FN wide wide_add(wide a, wide b) {
+    for (int k = 0; k < 8; ++k) a.at[k] = wasm_i32x4_add(a.at[k], b.at[k]);
+    return a;
+}
+EDGERNN_FN void wide_store(int32_t *sum, wide a) {
+    for (int k = 0; k < 4; ++k) wasm_v128_store(sum + 4 * k, four_pairs(a.at[2 * k], a.at[2 * k + 1]));
+}
+
 #else
 
 typedef struct {

@@ -208,6 +208,35 @@ EDGERNN_FN void dot_store(int32_t *sum, dots a) {
         _mm_storeu_si128((__m128i *)(void *)(sum + 4 * k), four_pairs(a.at[2 * k], a.at[2 * k + 1]));
 }
 
+#elif defined(EDGERNN_WASM)
+
+typedef struct {
+    v128_t at[8];
+} dots;
+typedef v128_t dot_four;
+
+EDGERNN_FN dots dot_zero(void) {
+    dots a;
+    for (int k = 0; k < 8; ++k) a.at[k] = wasm_i32x4_splat(0);
+    return a;
+}
+EDGERNN_FN dot_four dot_read(const uint8_t *q) {
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    return wasm_i16x8_extend_low_i8x16(wasm_i32x4_splat(four));
+}
+EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
+    for (int k = 0; k < 8; ++k) a.at[k] = wasm_i32x4_add(a.at[k], two_rows(w + 8 * k, q));
+    return a;
+}
+EDGERNN_FN dots dot_add(dots a, dots b) {
+    for (int k = 0; k < 8; ++k) a.at[k] = wasm_i32x4_add(a.at[k], b.at[k]);
+    return a;
+}
+EDGERNN_FN void dot_store(int32_t *sum, dots a) {
+    for (int k = 0; k < 4; ++k) wasm_v128_store(sum + 4 * k, four_pairs(a.at[2 * k], a.at[2 * k + 1]));
+}
+
 #else
 
 typedef struct {

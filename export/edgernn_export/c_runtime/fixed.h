@@ -14,6 +14,7 @@
 
 #include "fixed_avx2.h"
 #include "fixed_avx512.h"
+#include "fixed_wasm.h"
 
 #if !defined(EDGERNN_AT_ONCE)
 

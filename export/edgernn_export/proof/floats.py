@@ -1,5 +1,6 @@
 """The proof of an artifact: its runtime against the numpy interpreter, step by step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,13 +56,14 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     single = graph.astype("float32")
     reference, bounds, frames = sides(single, program.backend, steps)
     stream, states = program.stream(), reference.initial_state()
-    _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
+    subject = f"'{program.name}' on {program.backend}"
+    compare(subject, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
     for t, frame in enumerate(frames):
         interrupt.check()
         y, after = reference.step(frame, states)
         expected = {"y": y, **after}
         actual = {"y": flat_answer(stream.step(frame)), **stream.state}
-        _compare(program, f"at step {t}", actual, expected, bounds.of(frame, states, expected))
+        compare(subject, f"at step {t}", actual, expected, bounds.of(frame, states, expected))
         if not all(np.isfinite(state).all() for state in after.values()):
             break  # nothing is defined for the step after a state that is not finite
         stream.state = states = after
@@ -84,7 +86,8 @@ def prove_window(window: Window, program: Program) -> None:
             expected = reference.run(frames)
             draws = exact.run(np.broadcast_to(frames, (1 + DRAWS, *frames.shape)))
         bound = _bound(allowance, expected, draws)
-        _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": expected}, {"y": bound})
+        subject, actual = f"'{program.name}' on {program.backend}", {"y": program.run(frames)}
+        compare(subject, f"in a window of {steps}", actual, {"y": expected}, {"y": bound})
 
 
 def sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
@@ -148,14 +151,19 @@ def _frames(exact: Bounds, steps: int) -> Array:
     return frames if np.isfinite(answers).all() else np.abs(frames)
 
 
-def _compare(
-    program: Program, where: str, actual: dict[str, Array], expected: dict[str, Array], bounds: dict[str, float]
+def compare(
+    subject: str, where: str, actual: Mapping[str, Array], expected: dict[str, Array], bounds: dict[str, float]
 ) -> None:
+    """Compare the results of a step with those of the reference.
+
+    Raises:
+        ParityError: a result is further away than its bound; the message names the subject and where it was.
+    """
     for name, reference in expected.items():
         error = distance(actual[name], reference)
         if not error <= bounds[name]:
             raise ParityError(
-                f"'{program.name}' on {program.backend} differs from numpy {where} in '{name}' by {error:.3g}; "
+                f"{subject} differs from numpy {where} in '{name}' by {error:.3g}; "
                 f"expected at most {bounds[name]:.3g}: please report the model"
             )
 

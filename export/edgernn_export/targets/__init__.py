@@ -9,6 +9,7 @@ TARGETS: dict[str, Target] = {
         Target(".onnx", "edgernn_export.targets.onnx.target", window="edgernn_export.targets.onnx.window"),
         Target(".so", "edgernn_export.targets.c.library"),
         Target(".tflite", "edgernn_export.targets.tflite.target"),
+        Target(".wasm", "edgernn_export.targets.wasm.target", proved_by=".so", replay="edgernn_export.proof.node"),
     )
 }
 """Suffix -> target."""

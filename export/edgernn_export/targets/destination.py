@@ -11,6 +11,9 @@ from edgernn.device.runtimes import NATIVE, Runtime, running
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 
+EVERYWHERE = (".wasm",)
+"""Suffixes of files that no runtime of edgernn opens, and that run wherever another program does."""
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -48,6 +51,11 @@ def destination_of(
         UnsupportedError: the board runs no such files, or does not have this runtime.
     """
     suffix = Path(name).suffix
+    if suffix in EVERYWHERE:
+        for option, value in {"runtime": runtime, "board": device, "levels": levels}.items():
+            if value is not None:
+                raise UsageError(f"{option} {value!r} arrived for '{name}'; a {suffix} file has none: leave it out")
+        return Destination(NATIVE)
     choices = {each.name: each for each in running(suffix)}
     if runtime is not None and runtime not in choices:
         raise UsageError(f"'{runtime}' does not run '{name}'; {misspelt(runtime, choices)}")

@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -17,6 +17,8 @@ from edgernn.process import child
 OPTIONS = ("-std=c99", "-O3", "-ffp-contract=off", "-Wl,--build-id=none")
 LIBRARY = ("-fPIC", "-shared", "-s")
 OBJECT = ("-fPIC", "-fvisibility=hidden", "-c")
+MODULE = ("-mexec-model=reactor", "-s", "-Wl,--export=__heap_base")
+WEB_ASSEMBLY = ("-target", "wasm32-wasi", "-mcpu=generic+simd128")  # the parts of wasi's C library used import nothing
 SHOWN_LINES = 8
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
@@ -57,9 +59,7 @@ def for_board(name: str, triple: str, cpu: str) -> Compiler:
     Raises:
         CompilerError: ziglang is not installed.
     """
-    if find_spec("ziglang"):
-        return Compiler(_zig(), ("-target", triple, f"-mcpu={cpu}"))
-    raise CompilerError(f"compiling for '{name}' needs the package 'ziglang': pip install 'edgernn[native]'")
+    return _with_zig(f"'{name}'", ("-target", triple, f"-mcpu={cpu}"))
 
 
 def shared_library(source: str, compiler: Compiler, binaries: Mapping[str, bytes] = NO_FILES) -> bytes:
@@ -89,6 +89,21 @@ def linked(sources: Mapping[str, str | bytes], compiler: Compiler, binaries: Map
         CompilerError: as `shared_library`.
     """
     return _compiled({**sources, **binaries}, compiler, LIBRARY)
+
+
+def web_assembly(sources: Mapping[str, str], exported: Sequence[str], stack: int) -> bytes:
+    """Compile sources, by file name, to a WebAssembly module with SIMD that exports these functions and its memory.
+
+    Args:
+        sources: the `.c` files and the headers that they include.
+        exported: names of functions.
+        stack: its size in bytes; zig places it below all data, so that a call that needs more traps.
+
+    Raises:
+        CompilerError: ziglang is not installed; or as `shared_library`.
+    """
+    options = (*(f"-Wl,--export={name}" for name in exported), f"-Wl,-z,stack-size={-(-stack // 16) * 16}")
+    return _compiled(sources, _with_zig("WebAssembly", WEB_ASSEMBLY), (*MODULE, *options))
 
 
 def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
@@ -121,6 +136,12 @@ def _shortened(message: str) -> str:
     lines = message.strip().splitlines()
     errors = [line for line in lines if "error" in line.lower()]
     return "\n".join((errors or lines)[:SHOWN_LINES])
+
+
+def _with_zig(subject: str, options: tuple[str, ...]) -> Compiler:
+    if find_spec("ziglang"):
+        return Compiler(_zig(), options)
+    raise CompilerError(f"compiling for {subject} needs the package 'ziglang': pip install 'edgernn[native]'")
 
 
 def _zig() -> tuple[str, ...]:

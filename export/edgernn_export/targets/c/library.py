@@ -43,13 +43,17 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
 
 def _for_python(named: NamedTrace) -> str:
     """The step as a function of CPython; where x or y are integers, also a step with float I/O."""
-    quantization = named.manifest.quantization
-    converts = INPUT in quantization or OUTPUT in quantization
-    numbers = template("numbers.c", {"prefix": PREFIX, **_float_io(named)}) if converts else ""
-    whole = "numbers" if converts else "state"  # the struct that the backend allocates, and the scratch behind it
+    conversion = numbers(named)
+    whole = "numbers" if conversion else "state"  # the struct that the backend allocates, and the scratch behind it
     functions = _python_functions("state", "", whole)
-    functions += _python_functions("numbers", "_numbers", whole) if converts else ""
-    return "".join((numbers, template("python.c", {"prefix": PREFIX, "whole": whole}), functions))
+    functions += _python_functions("numbers", "_numbers", whole) if conversion else ""
+    return "".join((conversion, template("python.c", {"prefix": PREFIX, "whole": whole}), functions))
+
+
+def numbers(named: NamedTrace) -> str:
+    """The source of a step with float I/O; empty where neither x nor y are integers."""
+    converts = {INPUT, OUTPUT} & named.manifest.quantization.keys()
+    return template("numbers.c", {"prefix": PREFIX, **_float_io(named)}) if converts else ""
 
 
 def _python_functions(stream: str, of: str, whole: str) -> str:

@@ -1,0 +1,1 @@
+"""WebAssembly: the C step as a module for browsers and node."""
