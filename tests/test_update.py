@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from fcntl import LOCK_EX, flock
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from edgernn.artifact import checksum
 from edgernn.cells import Activation, Concat, Dense, Gru, Rnn
 from edgernn.errors import FileError, SignatureError, StateError, UpdateError, UsageError
 from edgernn.update.pointer import FILE
+from edgernn.update.store import INSTALLING
 from edgernn_export.packaging.compose import compose
 from edgernn_export.packaging.options import PackageOptions
 from packages import members, sealed
@@ -212,6 +215,15 @@ def test_a_cut_anywhere_in_an_update_leaves_a_model_that_works(folder):
     printed = disk_faults.run(Path(__file__).parent / "updating.py", folder, 3, 4)
     assert "old.edge" in printed
     assert "new.edge" in printed
+
+
+def test_a_program_starts_while_a_package_is_being_installed(store):
+    with (store.root / INSTALLING).open("w") as file:
+        flock(file, LOCK_EX)
+        started = Thread(target=store.start, daemon=True)
+        started.start()
+        started.join(60)
+        assert not started.is_alive()
 
 
 def test_a_store_with_a_key_takes_signed_packages_alone(folder, tmp_path):

@@ -19,7 +19,7 @@ from edgernn.update.pointer import Pointer
 from edgernn.version import is_version, parts
 
 MOST_STARTS = 3
-LOCK = ".lock"
+LOCK, INSTALLING = ".lock", ".installing"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ModelStore:
         demand = trust.demanded(self.key, None)
         read = contents.read(data, os.fspath(package), demand)
         atomic.make_folder(self._root)
-        with self._locked():
+        with self._locked(INSTALLING):  # a trial takes a while, in which programs may start
             before = pointers.load(self._root)
             if before is not None and not allow_older:
                 self._check_later(before, read.manifest.model_version, os.fspath(package))
@@ -73,9 +73,8 @@ class ModelStore:
             try:
                 atomic.write(path, data)
                 check_candidate(path, None if budget is None else budget.deadline_us)
-                if before is None or before.current != name:
-                    good = "" if before is None else before.previous if before.trial else before.current
-                    pointers.save(self._root, Pointer(name, good, trial=True))
+                with self._locked():
+                    self._point_to(name)
             finally:
                 self._sweep()
         return path
@@ -165,6 +164,13 @@ class ModelStore:
         pointers.save(self._root, after)
         return after
 
+    def _point_to(self, name: str) -> None:
+        """Make a package the current one, on trial; the last good one is before it."""
+        before = pointers.load(self._root)
+        if before is None or before.current != name:
+            good = "" if before is None else before.previous if before.trial else before.current
+            pointers.save(self._root, Pointer(name, good, trial=True))
+
     def _check_later(self, before: Pointer, version: str, name: str) -> None:
         path = self._root / before.current
         current = contents.read(atomic.read(path), os.fspath(path)).manifest.model_version
@@ -183,11 +189,11 @@ class ModelStore:
                     path.unlink()
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Let one process at a time change the store."""
+    def _locked(self, lock: str = LOCK) -> Iterator[None]:
+        """Let one process at a time change the pointer, or install a package."""
         if not self._root.is_dir():
             raise UpdateError(f"there is no store of models in '{self.root}'; install a package first")
-        handle = os.open(self._root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(self._root / lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             flock(handle, LOCK_EX)
             yield
