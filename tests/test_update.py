@@ -170,6 +170,22 @@ def test_a_stream_takes_an_update_between_two_frames_and_ends_the_trial(store, f
     np.testing.assert_array_equal(second, new.run(xs[10:]))
 
 
+@pytest.mark.parametrize("good", [True, False])
+def test_what_is_judged_is_the_model_that_runs_and_none_installed_since(good, store, folder, tmp_path):
+    xs, stream = frames(keyword_spotter(), 6), edgernn.UpdatedStream(store, trial_steps=5)
+    running = store.install(folder / "new.edge").name
+    assert stream.refresh()
+    newest = store.install(packaged(tmp_path, "newest.edge", keyword_spotter(), "1.2.0")).name
+    if good:
+        for x in xs:
+            stream.step(x)
+    else:
+        stream.roll_back("its owner complains")
+        assert stream.stream.program.package.model_version == "1.2.0"
+    assert (store.pointer.current, store.pointer.trial, store.pointer.failed) == (newest, True, "")
+    assert running != newest
+
+
 @pytest.mark.parametrize("fault", ["grows", "slow"])
 def test_a_candidate_that_fails_on_trial_rolls_back_and_no_frame_is_lost(fault, store, folder, tmp_path):
     if fault == "grows":  # finite in its goldens, beyond all bounds later

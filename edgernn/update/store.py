@@ -96,8 +96,11 @@ class ModelStore:
                 pointers.save(self._root, pointer)
         return self._root / pointer.current
 
-    def mark_good(self) -> None:
+    def mark_good(self, name: str | None = None) -> None:
         """End the trial of the current model: it stays.
+
+        Args:
+            name: the file of a package; nothing is done where another one is current by now. None for any.
 
         Raises:
             UpdateError: nothing was installed.
@@ -105,18 +108,25 @@ class ModelStore:
         """
         with self._locked():
             pointer = self._pointer()
-            if pointer.trial:
+            if pointer.trial and name in {None, pointer.current}:
                 pointers.save(self._root, replace(pointer, trial=False, starts=0, failed=""))
 
-    def roll_back(self, reason: str = "asked for") -> Path:
-        """Return to the model before the current one, and say why. Returns its path.
+    def roll_back(self, reason: str = "asked for", name: str | None = None) -> Path:
+        """Return to the model before the current one, and say why. Returns the path of the one that is then current.
+
+        Args:
+            reason: in words.
+            name: the file of a package; nothing is done where another one is current by now. None for any.
 
         Raises:
             UpdateError: nothing was installed, or there is none before it; the current one stays.
             FileError: the pointer cannot be read or written.
         """
         with self._locked():
-            return self._root / self._rolled_back(self._pointer(), reason).current
+            pointer = self._pointer()
+            if name in {None, pointer.current}:
+                pointer = self._rolled_back(pointer, reason)
+            return self._root / pointer.current
 
     @property
     def pointer(self) -> Pointer:

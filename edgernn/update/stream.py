@@ -63,7 +63,7 @@ class UpdatedStream:
         except EdgernnError as error:
             if not store.pointer.previous:
                 raise
-            self._running = store.roll_back(str(error)).name
+            self._running = store.roll_back(str(error), self._running).name
             self.stream = store.open(self._running).stream(**guards)
         self._begin()
 
@@ -102,7 +102,7 @@ class UpdatedStream:
             return self.stream.step(frame, out)
         self._left -= 1
         if not self._left:
-            self._store.mark_good()
+            self._store.mark_good(self._running)
         return answer
 
     def _fault(self, answer: Answer, took_ns: int) -> str:
@@ -132,12 +132,12 @@ class UpdatedStream:
         return True
 
     def roll_back(self, reason: str) -> None:
-        """Go back to the model before, and say why in the pointer of the store.
+        """Go back to the model before, and say why in the pointer of the store; or on to one that was installed since.
 
         Raises:
             UpdateError: there is none.
         """
-        self._go_on(self._store.roll_back(reason).name)
+        self._go_on(self._store.roll_back(reason, self._running).name)
 
     def _go_on(self, name: str) -> None:
         """Swap to a package of the store; to the one before it, if it cannot be opened or has another contract."""
@@ -146,7 +146,7 @@ class UpdatedStream:
         except EdgernnError as error:
             if not self._store.pointer.trial:
                 raise UpdateError(f"'{name}' cannot be run: {error}") from error
-            name = self._store.roll_back(str(error)).name
+            name = self._store.roll_back(str(error), name).name
             if name != self._running:
                 self.stream.swap(self._store.open(name))
         self._running = name
