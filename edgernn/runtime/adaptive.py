@@ -49,8 +49,8 @@ class Levels:
         if self._steps == self._shortest:
             self._patience[level] = 1  # it held for long enough
         if self._tokens < 1 and level < self._last:
-            held = self._steps >= self._shortest
-            self._patience[level] = 1 if held else min(2 * self._patience[level], LONGEST_PATIENCE)
+            if self._steps < self._shortest:
+                self._patience[level] = min(2 * self._patience[level], LONGEST_PATIENCE)
             self._enter(level + 1)
         elif level and self._tokens >= 1 and self._steps >= self._shortest * self._patience[level - 1]:
             self._enter(level - 1)
