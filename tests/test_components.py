@@ -41,7 +41,7 @@ MAIN = "void app_main(void); int main(void) { app_main(); return 0; }"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def written(tmp_path_factory):
     """A component of each kind, of each model."""
     top = tmp_path_factory.mktemp("components")
     for kind in KINDS:
@@ -86,10 +86,10 @@ def sources(folder, kind):
 
 @needs("arm-none-eabi-g++", "qemu-arm-static")
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "cmake"])
-def test_the_sources_compile_for_arm_without_a_warning_and_the_example_prints_the_answer(kind, made, tmp_path):
+def test_the_sources_compile_for_arm_without_a_warning_and_the_example_prints_the_answer(kind, written, tmp_path):
     (tmp_path / "entry.c").write_text(MAIN if kind == "esp-idf" else "int unused;")
     for name, graph in MODELS.items():
-        model, example, include = sources(made / kind / name, kind)
+        model, example, include = sources(written / kind / name, kind)
         language = ("-x", "c++", "-include", FORMATS / "Arduino.h") if kind == "arduino" else ()
         strict = ("-Wall", "-Wextra", "-Werror", "-O2", "-ffp-contract=off", f"-I{include}")
 
@@ -110,12 +110,12 @@ def test_the_sources_compile_for_arm_without_a_warning_and_the_example_prints_th
 
 
 @needs("cmake")
-def test_cmake_builds_it_alone_and_inside_another_project(made, tmp_path):
+def test_cmake_builds_it_alone_and_inside_another_project(written, tmp_path):
     outer = "cmake_minimum_required(VERSION 3.13)\nproject(app C)\nadd_subdirectory(component)\n"
     outer += "add_executable(app component/example.c)\ntarget_link_libraries(app PRIVATE edgernn::NAME)\n"
     for name, graph in MODELS.items():
         place = tmp_path / name
-        shutil.copytree(made / "cmake" / name, place / "component")
+        shutil.copytree(written / "cmake" / name, place / "component")
         (place / "CMakeLists.txt").write_text(outer.replace("NAME", name))
         for source, program in ((place / "component", f"{name}_example"), (place, "app")):
             build = place / f"build-{program}"
@@ -130,11 +130,11 @@ def test_cmake_builds_it_alone_and_inside_another_project(made, tmp_path):
         assert "100% tests passed, 0 tests failed out of 1" in tested.stdout
 
 
-def test_the_checkers_of_the_formats_accept_all_metadata(made):
+def test_the_checkers_of_the_formats_accept_all_metadata(written):
     python = ROOT / ".venv-formats/bin/python"
     if not python.exists():
         pytest.skip("there is no environment .venv-formats; `make formats` makes it")
-    done = subprocess.run([python, FORMATS / "check.py", made], capture_output=True, text=True, check=False)
+    done = subprocess.run([python, FORMATS / "check.py", written], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     per_model = [
         "Kconfig",
@@ -165,9 +165,9 @@ ARDUINO = {
 """The fields of library.properties as Arduino's library specification has them."""
 
 
-def test_a_library_of_arduino_follows_its_specification(made):
+def test_a_library_of_arduino_follows_its_specification(written):
     for name in MODELS:
-        folder = made / "arduino" / name
+        folder = written / "arduino" / name
         lines = [line.partition("=") for line in (folder / "library.properties").read_text().splitlines()]
         assert [key for key, _, _ in lines] == [*ARDUINO]
         for key, _, value in lines:
