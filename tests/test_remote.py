@@ -1,5 +1,6 @@
 """`edgernn bench|check|verify --on`: the verb runs on another machine, here a real sshd, and answers as it does here."""
 
+import base64
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
@@ -123,6 +125,14 @@ def test_a_key_is_demanded_there(key, how, there, monkeypatch):
     assert here[0] == (0 if key is OURS else 2)
 
 
+def test_a_secret_key_is_never_sent():
+    Path("kws.edge").write_bytes(package())
+    Path("ours.key").write_bytes(dump_secret_key(OURS, None))
+    call = ("verify", "kws.edge", "--key", "ours.key")
+    assert called(*call, "--on", "nowhere.invalid") == called(*call)
+    assert called(*call)[0] == 2
+
+
 def test_an_error_there_is_the_error_of_here(there):
     edgernn.save(keyword_spotter(), "kws.rnn")
     np.save("frames.npy", np.zeros((50, 9), np.float32))
@@ -183,6 +193,11 @@ def test_the_wheel_is_what_pip_installs_and_always_the_same(tmp_path):
     assert "raspberrypi4" in printed
     distribution = metadata.Distribution.at(next((tmp_path / "there").glob("*.dist-info")))
     assert distribution.version == edgernn.__version__
+    hashed = [each for each in distribution.files if each.hash]
+    assert len(hashed) > 100
+    for each in hashed:
+        digest = sha256(each.locate().read_bytes()).digest()
+        assert each.hash.value == base64.urlsafe_b64encode(digest).decode().rstrip("="), each
     assert sorted(distribution.requires) == sorted(metadata.distribution("edgernn").requires)
 
 

@@ -1,5 +1,6 @@
 """Everything that goes wrong between two machines: a plain line of error here, and nothing left there."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,7 @@ import edgernn
 import loopback
 from edge import called, edge
 from edgernn.errors import RemoteError, UsageError
-from edgernn.remote import run, ssh
-from edgernn.remote.job import Job
+from edgernn.remote import connection, job, run, ssh
 from packages import package
 from zoo import keyword_spotter
 
@@ -159,9 +159,9 @@ def test_a_full_disk(size, step, machine, monkeypatch):
     top = machine.add(f"full-{step}")
     steps = []
     with small_disk(top, size):
-        job = Job(("bench", "kws.rnn"), {"kws.rnn": Path("kws.rnn").read_bytes()})
+        full = job.Job(("bench", "kws.rnn"), {"kws.rnn": Path("kws.rnn").read_bytes()})
         with pytest.raises(RemoteError, match="No space left on device") as caught:
-            run.run(f"full-{step}", job, 0, steps.append)
+            run.run(f"full-{step}", full, 0, steps.append)
         assert loopback.nothing_left(top)
     assert steps[-1] == step
     assert "nothing is left there" in str(caught.value)
@@ -241,6 +241,16 @@ def test_a_network_that_falls_silent_ends_what_runs_there(machine):
         _, complaint = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 2
         assert "was lost running" in complaint
+
+
+def test_a_long_silence_of_both_is_no_lost_connection(machine, monkeypatch):
+    """The verb prints nothing for longer than the other machine waits for a byte."""
+    top = machine.add("patient")
+    monkeypatch.setattr(job, "SILENCE_S", 3.0)
+    monkeypatch.setattr(connection, "BEAT_S", 0.2)
+    call = ("check", "kws.rnn", "--period", "10ms", "--seconds", "5", "--json", "--on", "patient")
+    assert json.loads(called(*call)[1])["evaluation"]["steps"] == 500
+    assert loopback.nothing_left(top)
 
 
 def test_a_program_that_is_killed_there_is_swept_by_the_next(machine):

@@ -1,7 +1,7 @@
 """The program on the other machine. It is sent as text, is run by `python3 -c`, and needs the standard library alone.
 
 It reads from standard input: a line of JSON (`Job.request` of edgernn.remote.job), the bytes of the files, and then a
-byte every few seconds. It answers in lines of JSON after a prefix. When standard input ends or falls silent, whatever it
+byte every few seconds. It answers in lines of JSON after a prefix. When standard input ends or falls silent, what it
 started ends, and its folder is removed. A folder that a killed program left there has no lock, and the next program
 removes it.
 """
@@ -78,7 +78,7 @@ def main() -> int:
         with _ending:
             _clean(folder)
     with suppress(BrokenPipeError):
-        say(**result)
+        say(**result, left=folder if os.path.exists(folder) else "")
     os.close(lock)
     return 0
 

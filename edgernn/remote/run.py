@@ -19,7 +19,7 @@ LIMITS_S: Mapping[str, float] = MappingProxyType(
 """A step -> how long it may take; running, in addition to what the verb measures."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"connected": (), "copied": (), "installed": ("notes",), "ended": ("code", "out", "error", "files")}
+    {"connected": (), "copied": (), "installed": ("notes",), "ended": ("code", "out", "error", "files", "left")}
 )
 """The message that ends a step -> its fields that are read here."""
 
@@ -32,7 +32,7 @@ class Answer:
         code: its exit code.
         out, error: what it printed.
         files: the name of each file that it wrote -> bytes.
-        notes: what does not run there, in words.
+        notes: what does not run there, or is left there, in words.
     """
 
     code: int
@@ -65,7 +65,8 @@ def run(target: str, job: Job, seconds: float, progress: Callable[[str], None] =
             progress(doing)
             message = connection.receive(doing, LIMITS_S[doing] + more_s)
             if message.get("step") == "refused":
-                raise RemoteError(f"'{target}' cannot run this: {message.get('reason')}; nothing is left there")
+                left = message.get("left") or "nothing"
+                raise RemoteError(f"'{target}' cannot run this: {message.get('reason')}; {left} is left there")
             if message.get("step") != ends or {name for name in FIELDS[ends] if name not in message}:
                 raise RemoteError(f"'{target}' answers {str(message)[:60]} {doing}; another program prints there")
             return message
@@ -81,4 +82,5 @@ def _answer(message: Mapping[str, Any], notes: list[str], job: Job) -> Answer:
     """The answer in the last message; a file that was not asked for is not taken."""
     written = {name: message["files"][name] for name in job.outputs if name in message["files"]}
     files = {name: base64.b64decode(data) for name, data in written.items()}
-    return Answer(message["code"], message["out"], message["error"], MappingProxyType(files), tuple(notes))
+    left = [f"the folder {message['left']} could not be removed there"] if message["left"] else []
+    return Answer(message["code"], message["out"], message["error"], MappingProxyType(files), (*notes, *left))

@@ -1,6 +1,7 @@
 """The option --on of `edgernn bench`, `check` and `verify`: the same verb on another machine, over SSH."""
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ ARTIFACTS = ("artifact", "artifacts", "package")
 INPUTS = (*ARTIFACTS, "reference", "frames", "trace", "key")
 OUTPUTS = ("junit", "markdown", "history")
 REFUSED = ("html",)
-"""Parameters that name files: those that are copied there, those that come back, and one that needs what no board has."""
+"""Parameters that name files: those that are copied, those that come back, and one that needs what no board has."""
 
 option = click.option(
     "--on",
@@ -67,9 +68,9 @@ def _run(target: str, context: click.Context, options: Mapping[str, Any]) -> Non
     from edgernn.remote.run import run
 
     _check(options)
-    job = _job(context.command, options)
+    job, seconds = _job(context.command, options), options.get("seconds") or 0.0
     with status(f"edgernn {context.command.name} on {target}") as note:
-        answer = run(target, job, options.get("seconds") or 0.0, note)
+        answer = run(target, job, seconds if math.isfinite(seconds) else 0.0, note)
     for text in answer.notes:
         click.echo(f"{target}: {text}", err=True)
     click.echo(answer.error, err=True, nl=False)
@@ -93,14 +94,14 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def _job(command: click.Command, options: Mapping[str, Any]) -> "Job":
-    from edgernn.package.trust import VARIABLE
+    from edgernn.package.trust import VARIABLE, demanded
     from edgernn.remote.job import Job, needs
 
     files = Files({}, {})
     words = tuple(_words(command, options, files))
-    key = options.get("key") or os.environ.get(VARIABLE)
+    key = os.environ.get(VARIABLE) if options.get("key") is None else options["key"]
     paths = [path for name in ARTIFACTS for path in _several(options.get(name))]
-    if key:
+    if demanded(key, options.get("min_version")) is not None:  # no secret key is sent
         _add_signatures(paths, files)
     variables = {VARIABLE: files.add(key) if os.path.exists(key) else key} if key else {}
     artifacts = {path: files.data[files.names[path]] for path in paths}
