@@ -173,13 +173,19 @@ def descendants(number: int) -> list[int]:
 
 
 def running_in(folder: Path) -> list[str]:
-    """The command lines of processes that name a folder."""
-    lines = []
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(folder) in line:
-            lines.append(line)
-    return lines
+    """The processes whose command line names a folder."""
+    return [name for name in filter(str.isdecimal, os.listdir("/proc")) if str(folder) in _read(name, "cmdline")]
+
+
+def steps_in(folder: Path) -> bool:
+    """Whether a verb steps in a folder: its process runs there, and has loaded numpy."""
+    return any(
+        "edgernn.cli" in _read(name, "cmdline") and "numpy" in _read(name, "maps") for name in running_in(folder)
+    )
+
+
+def _read(process: str, what: str) -> str:
+    try:
+        return Path(f"/proc/{process}/{what}").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -111,7 +111,7 @@ def test_a_machine_without_the_client(monkeypatch, tmp_path):
     assert "there is no ssh on this machine" in refused("anything")
 
 
-@pytest.mark.parametrize("target", ["", "-oProxyCommand=touch x", "a b", "a\n", "\x00"])
+@pytest.mark.parametrize("target", ["", "-oProxyCommand=touch", "-G", "a b", "a\n", "\x00"])
 def test_a_name_that_is_no_machine_never_reaches_the_client(target):
     with pytest.raises(UsageError, match="is no machine for --on"):
         ssh.command(target)
@@ -176,20 +176,13 @@ def test_a_folder_that_cannot_be_written(machine):
 
 
 @contextmanager
-def running(machine, name, code="from edgernn.cli import main; main()", **options):
-    """A verb that does not end, in a process here, once it runs there; yields the process and the folder there."""
-    top = machine.add(name)
+def running(machine, name, code="from edgernn.cli import main; main()", command=loopback.ORIGINAL):
+    """A verb that does not end, in a process here, once it steps there; yields the process and the folder there."""
+    top = machine.add(name, command=command)
     call = [sys.executable, "-c", code, *ENDLESS, "--on", name]
-    process = subprocess.Popen(
-        call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
-    )
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        until(
-            lambda: (
-                process.poll() is not None
-                or any("edgernn.cli import main" in line for line in loopback.running_in(top))
-            )
-        )
+        until(lambda: process.poll() is not None or loopback.steps_in(top))
         assert process.poll() is None, process.communicate()
         yield process, top
     finally:
@@ -204,11 +197,13 @@ def with_group(process, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_here_ends_what_runs_there(number, machine):
-    with running(machine, f"interrupted-{number}") as (process, top):
+    slowly = loopback.ORIGINAL.removeprefix("exec ") + '; sleep 1; touch "$TMPDIR/ended"'
+    with running(machine, f"interrupted-{number}", command=slowly) as (process, top):
         process.send_signal(number)
         out, complaint = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, out, complaint.strip()) == (128 + number, "", "interrupted")
-        assert loopback.nothing_left(top)  # already when the command ends
+        assert [path.name for path in top.iterdir()] == ["ended"]  # already when the command here ends
+        assert not loopback.running_in(top)
 
 
 def test_a_client_that_is_killed_leaves_nothing_there(machine):
