@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from hashlib import sha256
@@ -303,6 +304,26 @@ def test_a_shell_that_prints_what_nobody_asked_for_is_no_obstacle(machine):
     top = machine.add("noisy", command=noise)
     Path("kws.edge").write_bytes(package())
     assert called("verify", "kws.edge", "--on", "noisy")[:2] == called("verify", "kws.edge")[:2]
+    assert loopback.nothing_left(top)
+
+
+def test_a_key_of_the_agent_and_a_jump_host_of_the_configuration_work(machine, there, tmp_path, monkeypatch):
+    top = machine.add("behind")
+    machine.configure("behind", more="  ProxyJump plain", first=True)
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        try:
+            while not socket.exists():
+                assert agent.poll() is None
+                time.sleep(0.01)
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            subprocess.run(["ssh-add", "-q", machine.folder / "behind"], check=True)
+            (machine.folder / "behind").unlink()
+            Path("kws.edge").write_bytes(package())
+            assert called("verify", "kws.edge", "--on", "behind") == called("verify", "kws.edge")
+        finally:
+            agent.kill()
+    assert machine.log().count("Accepted publickey") >= 2
     assert loopback.nothing_left(top)
 
 
