@@ -18,8 +18,8 @@ Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
 Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
-           MissingExtraError, ParityError, SignatureError, StateError, StorageError, TrainingError,
-           UnsupportedError, UpdateError, UsageError; PrecisionWarning
+           MissingExtraError, ParityError, RemoteError, SignatureError, StateError, StorageError,
+           TrainingError, UnsupportedError, UpdateError, UsageError; PrecisionWarning
 
 These names, those of edgernn.cells and those of edgernn_export are the public API: help(edgernn.Graph) describes one of
 them. All other modules are internal and may change in any release. `import edgernn` loads no numpy: a name is imported
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         ParityError,
         PrecisionWarning,
+        RemoteError,
         SignatureError,
         StateError,
         StorageError,
@@ -119,6 +120,7 @@ __all__ = [
     "PrecisionWarning",
     "Program",
     "Range",
+    "RemoteError",
     "SignatureError",
     "Snapshot",
     "Stage",

@@ -14,6 +14,7 @@ EdgernnError
 |-- CompilerError      no C compiler, or one that fails
 |-- TrainingError      a loss that is not finite
 |-- StorageError       a database that cannot be reached
+|-- RemoteError        another machine that cannot be reached, or on which nothing can run
 `-- MissingExtraError  a package that is not installed; the message has the pip command
 
 PrecisionWarning is a warning, not an error: a layer loses much of its signal by quantization.
@@ -74,6 +75,10 @@ class TrainingError(EdgernnError, RuntimeError):
 
 class StorageError(EdgernnError, ConnectionError):
     """A database that cannot be reached."""
+
+
+class RemoteError(EdgernnError, ConnectionError):
+    """Another machine that cannot be reached by SSH, on which nothing can run, or whose connection was lost."""
 
 
 class ParityError(EdgernnError, ValueError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgernn.commands.options import shared
+from edgernn.commands.options.remote import on_another_machine
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
@@ -24,6 +25,7 @@ PERIOD_MS, FRAMES = 10.0, 64
 @shared.steps("2000", 100)
 @shared.period
 @shared.as_json
+@on_another_machine
 def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, period: str | None, as_json: bool) -> None:
     """Time a step of each artifact, briefly.
 

@@ -6,11 +6,13 @@ import click
 
 from edgernn.commands.options import shared
 from edgernn.commands.options.budget import REPORTS, budget_options, plan_check, run_check
+from edgernn.commands.options.remote import on_another_machine
 
 
 @click.command(no_args_is_help=True)
 @budget_options
 @shared.seconds(30.0)
+@on_another_machine
 def check(artifact: str, seconds: float, as_json: bool, **options: Any) -> None:
     """Check a latency budget on this machine (30 s).
 

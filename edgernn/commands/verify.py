@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgernn.commands.options import shared
+from edgernn.commands.options.remote import on_another_machine
 from edgernn.commands.options.types import PATH
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ VERDICTS = {True: "PASS", False: "FAIL", None: "-"}
 @shared.key(required=False)
 @click.option("--min-version", metavar="VERSION", help="Refuse a package with an earlier version, such as 1.2.0.")
 @shared.as_json
+@on_another_machine
 def verify(
     package: str, budget: str | None, seconds: float, key: str | None, min_version: str | None, as_json: bool
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 from edgernn import errors
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.latency.arrivals import Times
-from edgernn.process import interrupt
+from edgernn.process import interrupt, pipe
 from edgernn.version import VERSION
 
 LINES = 3  # of stderr that are quoted when the process ends unexpectedly
@@ -112,16 +111,11 @@ class Worker:
         return False
 
     def _send(self, request: bytes) -> None:
-        """Write in one call. A process that has ended must not end this one by SIGPIPE, which the command allows."""
         assert self._child.stdin is not None
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
-            os.write(self._child.stdin.fileno(), request)
+            pipe.write(self._child.stdin.fileno(), request)
         except BrokenPipeError:
-            signal.sigtimedwait({signal.SIGPIPE}, 0)
             raise self._ended() from None
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _ended(self) -> UsageError:
         self._child.wait()
