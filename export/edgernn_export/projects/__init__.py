@@ -10,6 +10,7 @@ PROJECTS: dict[str, Project] = {
         Project("cpp", "edgernn_export.projects.bindings"),
         Project("esp-idf", "edgernn_export.projects.components"),
         Project("go", "edgernn_export.projects.bindings"),
+        Project("micropython", "edgernn_export.projects.bindings"),
         Project("platformio", "edgernn_export.projects.components"),
         Project("rust", "edgernn_export.projects.bindings"),
         Project("zephyr", "edgernn_export.projects.components"),

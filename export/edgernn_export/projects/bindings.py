@@ -25,7 +25,7 @@ def render(contents: Contents) -> dict[str, bytes]:
     rendered = {}
     for path, source in language.files.items():
         file = source.replace("NAME", contents.name)
-        rendered[path.replace("NAME", contents.name)] = sources[file] if file in sources else _template(source, facts)
+        rendered[path.replace("NAME", contents.name).replace("MODULE", str(facts["module"]))] = sources[file] if file in sources else _template(source, facts)
     return rendered
 
 
@@ -63,6 +63,7 @@ def _facts(stated: Contract, language: Language) -> dict[str, object]:
     return {
         "module": f"{name}_" if name in language.reserved else name,
         **types,
+        "carried_bytes": stated.carried,
         "unit_zero": "0.0" if stated.unit == "float" else "0",
         "dot": ".0" if stated.number == "float" else "",
         **{f"{name}_count": len(values) for name, values in tables.items()},

@@ -1,5 +1,6 @@
 """The languages that have a binding: their files, types and literals; no line here knows what a binding does."""
 
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -115,5 +116,22 @@ GO = Language(
     indent="\t",
 )
 
-LANGUAGES: Mapping[str, Language] = {"cpp": CPP, "go": GO, "rust": RUST}
+MICROPYTHON = Language(
+    files={
+        **SHARED,
+        "entry.c": "micropython/entry.c",
+        "code.ld": "micropython/code.ld",
+        "MODULE.py": "micropython/module.py.txt",
+        "place.py": "micropython/place.py.txt",
+        "test.py": "micropython/test.py.txt",
+        "Makefile": "micropython/Makefile",
+        "golden.bin": GOLDEN,
+    },
+    types={"float": "f", "int8_t": "b", "uint8_t": "B", "int16_t": "h", "int32_t": "i"},
+    reserved=frozenset({*keyword.kwlist, "array", "json", "micropython", "place", "test", "uctypes"}),
+    text=ascii,
+    value="({name}, {at}, {width}, {bits}, {scale!r}, {zero})",
+)
+
+LANGUAGES: Mapping[str, Language] = {"cpp": CPP, "go": GO, "micropython": MICROPYTHON, "rust": RUST}
 """Kind of folder -> its language."""
