@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from string import Template
 
+from edgernn.integer.overflow import HELD
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn_export.projects.components import sentence, version_of
 from edgernn_export.projects.contract import Contract, Value, contract
@@ -22,11 +23,14 @@ def render(contents: Contents) -> dict[str, bytes]:
         "version": version_of(contents.version),
     }
     sources = {**contents.files, GOLDEN: golden(stated)}
-    rendered = {}
-    for path, source in language.files.items():
-        file = source.replace("NAME", contents.name)
-        rendered[path.replace("NAME", contents.name).replace("MODULE", str(facts["module"]))] = sources[file] if file in sources else _template(source, facts)
-    return rendered
+
+    def named(path: str) -> str:
+        return path.replace("NAME", contents.name).replace("MODULE", str(facts["module"]))
+
+    return {
+        named(path): sources[named(source)] if named(source) in sources else _template(source, facts)
+        for path, source in language.files.items()
+    }
 
 
 def golden(stated: Contract) -> bytes:
@@ -45,7 +49,7 @@ def _calls(stated: Contract) -> dict[str, object]:
     """How a number of a frame enters the step, how one of the answer leaves it, and which states are refused."""
     prefix, quantization, limit = stated.prefix, stated.manifest.quantization, literal(stated.manifest.limit)
     size, floats = BYTES[stated.unit], [value for value in stated.states if value.name not in quantization]
-    facts = {"unit": stated.unit, "float_units": BYTES["float"] // size, "held": literal(float(stated.facts["held"]))}
+    facts = {"unit": stated.unit, "float_units": BYTES["float"] // size, "held": literal(HELD)}
     return {
         "check": f"        if (!(x[i] <= {limit} && x[i] >= -{limit})) return 1;\n" if INPUT in quantization else "",
         "into": f"{prefix}_quantize_x(x[i])" if INPUT in quantization else "x[i]",
@@ -80,7 +84,9 @@ def _facts(stated: Contract, language: Language) -> dict[str, object]:
 
 def _rows(values: Iterable[Value], language: Language) -> str:
     """The rows of a table, in the order of memory."""
-    return _lines((language.value.format(**vars(each) | {"name": language.text(each.name)}) for each in values), language)
+    return _lines(
+        (language.value.format(**vars(each) | {"name": language.text(each.name)}) for each in values), language
+    )
 
 
 def _lines(rows: Iterable[str], language: Language) -> str:

@@ -14,7 +14,7 @@ class Language:
         types: C type -> the type of the language.
         reserved: names that a module, a package or a namespace cannot have.
         text: a string -> its literal.
-        value: a row of the tables of inputs, outputs and states, in the terms of edgernn_export.projects.contract.Value.
+        value: a row of the tables of inputs, outputs and states, from a Value of the contract.
         field: a field of the struct of a stream; "" where the language reads the C header.
         indent: of a row.
         lower_case: whether the names of modules are.
@@ -42,6 +42,10 @@ def unicode(text: str) -> str:
     return f'"{"".join(plain)}"'
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 SHARED = {"NAME.c": "NAME.c", "NAME.h": "NAME.h"} | {
     f"NAME_binding.{suffix}": f"binding/binding.{suffix}" for suffix in ("c", "h")
 }
@@ -62,12 +66,14 @@ CPP = Language(
         "int16_t": "std::int16_t",
         "int32_t": "std::int32_t",
     },
-    reserved=frozenset(
-        "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr continue "
-        "decltype default delete do double else enum explicit export extern false float for friend goto if inline int "
-        "long main mutable namespace new noexcept not not_eq nullptr operator or or_eq posix private protected public "
-        "register return short signed sizeof static std struct switch template this throw true try typedef typeid "
-        "typename union unsigned using virtual void volatile while xor xor_eq".split()
+    reserved=_words(
+        """
+        alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr continue
+        decltype default delete do double else enum explicit export extern false float for friend goto if inline int
+        long main mutable namespace new noexcept not not_eq nullptr operator or or_eq posix private protected public
+        register return short signed sizeof static std struct switch template this throw true try typedef typeid
+        typename union unsigned using virtual void volatile while xor xor_eq
+        """
     ),
     text=octal,
     value="{{{name}, {at}, {width}, {bits}, {scale!r}, {zero}}}",
@@ -83,12 +89,18 @@ RUST = Language(
         "Cargo.toml": "rust/Cargo.toml",
         "golden.bin": GOLDEN,
     },
-    types={"float": "f32", "int8_t": "i8", "uint8_t": "u8", "int16_t": "i16", "int32_t": "i32", "int64_t": "i64"},
-    reserved=frozenset(
-        "abstract alloc as async await become box break build cc const continue core crate deps do dyn else enum examples "
-        "extern false final fn for gen if impl in incremental let loop macro match mod move mut override priv proc_macro "
-        "pub ref return self static std struct super test trait true try type typeof unsafe unsized use virtual where "
-        "while yield".split()
+    types={
+        "float": "f32",
+        **{f"int{bits}_t": f"i{bits}" for bits in (8, 16, 32, 64)},
+        **{f"uint{bits}_t": f"u{bits}" for bits in (8, 16, 32)},
+    },
+    reserved=_words(
+        """
+        abstract alloc as async await become box break build cc const continue core crate deps do dyn else enum examples
+        extern false final fn for gen if impl in incremental let loop macro match mod move mut override priv proc_macro
+        pub ref return self static std struct super test trait true try type typeof unsafe unsized use virtual where
+        while yield
+        """
     ),
     text=unicode,
     value="Value {{ name: {name}, at: {at}, width: {width}, bits: {bits}, scale: {scale!r}, zero: {zero} }}",
@@ -107,9 +119,11 @@ GO = Language(
         "golden.bin": GOLDEN,
     },
     types={"float": "float32", "int8_t": "int8", "uint8_t": "uint8", "int16_t": "int16", "int32_t": "int32"},
-    reserved=frozenset(
-        "break case chan const continue default defer else fallthrough for func go goto if import interface internal main "
-        "map package range return select struct switch type var vendor".split()
+    reserved=_words(
+        """
+        break case chan const continue default defer else fallthrough for func go goto if import interface internal main
+        map package range return select struct switch type var vendor
+        """
     ),
     text=octal,
     value="{{{name}, {at}, {width}, {bits}, {scale!r}, {zero}}}",
@@ -120,6 +134,7 @@ MICROPYTHON = Language(
     files={
         **SHARED,
         "entry.c": "micropython/entry.c",
+        "functions.c": "micropython/functions.c",
         "code.ld": "micropython/code.ld",
         "MODULE.py": "micropython/module.py.txt",
         "place.py": "micropython/place.py.txt",

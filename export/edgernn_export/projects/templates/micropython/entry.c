@@ -33,38 +33,3 @@ entry(void *self, size_t count, size_t keywords, const object *arguments) {
     }
     return result * 2 + 1;
 }
-
-/* What compilers call by themselves. */
-void *memcpy(void *restrict to, const void *restrict from, size_t size) {
-    char *t = to;
-    const char *f = from;
-    while (size--) *t++ = *f++;
-    return to;
-}
-
-void *memmove(void *to, const void *from, size_t size) {
-    char *t = to;
-    const char *f = from;
-    if (t <= f) return memcpy(to, from, size);
-    while (size--) t[size] = f[size];
-    return to;
-}
-
-void *memset(void *to, int value, size_t size) {
-    char *t = to;
-    while (size--) *t++ = (char)value;
-    return to;
-}
-
-int memcmp(const void *a, const void *b, size_t size) {
-    const unsigned char *x = a, *y = b;
-    for (; size--; ++x, ++y)
-        if (*x != *y) return *x < *y ? -1 : 1;
-    return 0;
-}
-
-size_t strlen(const char *text) {
-    size_t size = 0;
-    while (text[size]) ++size;
-    return size;
-}
