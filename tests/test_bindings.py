@@ -96,7 +96,7 @@ def project(written, tmp_path):
     """A copy of such a folder, to build in."""
 
     def copied(name, kind):
-        return Path(shutil.copytree(written(name, kind), tmp_path / kind / name))
+        return shutil.copytree(written(name, kind), tmp_path / kind / name, copy_function=shutil.copy)  # new to cargo
 
     return copied
 
