@@ -67,6 +67,7 @@ def _facts(stated: Contract, language: Language) -> dict[str, object]:
     return {
         "module": f"{name}_" if name in language.reserved else name,
         **types,
+        "float_states": stated.units if stated.unit == "float" else 0,
         "carried_bytes": stated.carried,
         "unit_zero": "0.0" if stated.unit == "float" else "0",
         "dot": ".0" if stated.number == "float" else "",

@@ -75,6 +75,13 @@ int main(int argc, char** argv) {
   const $module::State before = stream.state();
   check(stream.step(wrong, next[0]) == $module::Status::refused, "a frame that is no number of the model is refused");
   check(stream.state() == before, "a refused frame leaves the state");
+  using Unit = std::numeric_limits<$module::State::value_type>;
+  if (Unit::has_quiet_NaN && !before.empty()) {
+    $module::State invalid = before;
+    invalid.fill(Unit::quiet_NaN());
+    check(stream.set_state(invalid) == $module::Status::refused, "a state that is not finite is refused");
+    check(stream.state() == before, "a refused state changes nothing");
+  }
   check(stream.run({frames.data(), $module::inputs}, {answers.data(), 0}).status == $module::Status::wrong_size,
         "answers without room are refused");
 

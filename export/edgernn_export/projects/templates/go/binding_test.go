@@ -124,4 +124,11 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 	if err := stream.Run(frames, answers); err != (Refused{1}) || stream.State() != before {
 		t.Errorf("%v arrived for a frame that is no number of the model", err)
 	}
+	for i, nan := 0, math.NaN(); i < $float_states; i++ {
+		invalid := before
+		invalid[i] = $unit_type(nan)
+		if err := stream.SetState(invalid); err != ErrState || stream.State() != before {
+			t.Errorf("%v arrived for a state that is not finite", err)
+		}
+	}
 }

@@ -1,5 +1,5 @@
 //! Replays golden.bin: frames, and the answers that they had where the model was exported.
-use $module::{Error, Number, Stream, INPUTS, OUTPUTS, SYMBOLS};
+use $module::{Error, Number, Stream, CARRIED, INPUTS, OUTPUTS, STATES, SYMBOLS};
 
 const STEPS: usize = $golden_steps;
 const ERROR: f64 = $golden_error; // the largest difference that another machine may show
@@ -81,4 +81,8 @@ fn what_is_wrong_is_refused() {
     stream.reset();
     assert_eq!(stream.run(&frames, &mut answers), Err(Error::Refused { frame: 1 }));
     assert_eq!(stream.state(), before);
+    if CARRIED > 0 && STATES.iter().all(|state| state.bits == 32) {
+        assert_eq!(stream.set_state(&before.map(|_| f32::NAN as _)), Err(Error::State));
+        assert_eq!(stream.state(), before);
+    }
 }
