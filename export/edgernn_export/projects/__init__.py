@@ -7,8 +7,12 @@ PROJECTS: dict[str, Project] = {
     for project in (
         Project("arduino", "edgernn_export.projects.components"),
         Project("cmake", "edgernn_export.projects.components"),
+        Project("cpp", "edgernn_export.projects.bindings"),
         Project("esp-idf", "edgernn_export.projects.components"),
+        Project("go", "edgernn_export.projects.bindings"),
+        Project("micropython", "edgernn_export.projects.bindings"),
         Project("platformio", "edgernn_export.projects.components"),
+        Project("rust", "edgernn_export.projects.bindings"),
         Project("zephyr", "edgernn_export.projects.components"),
     )
 }

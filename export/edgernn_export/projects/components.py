@@ -108,9 +108,9 @@ def _facts(contents: Contents) -> dict[str, object]:
         "passed": "return 0;" if returns else "",
         "period_ms": round(manifest.period_ms or 0) or 10,
         "stack": -(-(sum(field.nbytes for field in sizes.fields) + sizes.padding + SPARE_STACK) // 1024) * 1024,
-        "version": _version(contents.version),
+        "version": version_of(contents.version),
         "floats": PRINTS_FLOATS if is_float else "",
-        "sentence": _sentence(contents),
+        "sentence": sentence(contents),
         "licence": contents.card.weights_licence,
         "address": ADDRESS,
         "edgernn": VERSION,
@@ -134,7 +134,7 @@ def _library(facts: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _version(version: str) -> str:
+def version_of(version: str) -> str:
     """A version with three numbers, which every format takes."""
     if not SEMANTIC.fullmatch(version):
         raise UsageError(
@@ -144,7 +144,7 @@ def _version(version: str) -> str:
     return ".".join((*version.split("."), "0", "0")[:3])
 
 
-def _sentence(contents: Contents) -> str:
+def sentence(contents: Contents) -> str:
     """The description as one line that needs no quotes in any of the formats."""
     described = contents.card.description or (
         f"One step of a recurrent network, {contents.graph.inputs} inputs and {contents.graph.outputs} outputs."
