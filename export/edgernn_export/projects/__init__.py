@@ -8,6 +8,7 @@ PROJECTS: dict[str, Project] = {
         Project("arduino", "edgernn_export.projects.components"),
         Project("cmake", "edgernn_export.projects.components"),
         Project("esp-idf", "edgernn_export.projects.components"),
+        Project("firmware", "edgernn_export.projects.firmware.project", needs_board=True),
         Project("platformio", "edgernn_export.projects.components"),
         Project("zephyr", "edgernn_export.projects.components"),
     )
