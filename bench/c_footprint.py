@@ -117,6 +117,10 @@ def main() -> None:
                 rows.append(row | {"flash": flash + code, "ram": ram + stack, "traits": traits(sizes)})
             print(name, precision, [(row["code"], row["stack"]) for row in rows[-len(ISAS) :]], flush=True)
     results.write("c_footprint", rows, results.UNTIMED, compilers=sorted({compiler_of(isa) for isa in ISAS}))
+    tables(rows)
+
+
+def tables(rows) -> None:
     for what, of in (("code", "flash"), ("stack", "ram")):
         for isa in ISAS:
             print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what, of))
@@ -126,20 +130,19 @@ def fitted(rows, what, of):
     """The weights with the least mean of relative errors, and the quantiles of the error of all flash or RAM."""
     traits = np.array([list(row["traits"].values()) for row in rows], float)
     taken, whole = (np.array([row[name] for row in rows], float) for name in (what, of))
-    weights = least_errors(traits, taken)
+    weights = least_errors(traits, taken, whole)
     errors = np.quantile(np.abs(traits @ weights - taken) / whole, (0.5, 0.75, 0.9, 1))
     table = {name: weight for name, weight in zip(rows[0]["traits"], weights.tolist(), strict=True) if weight}
     return table, "half, three quarters, nine tenths and all below", *(f"{100 * each:.1f} %" for each in errors)
 
 
-def least_errors(traits, taken):
-    """The weights of the traits, none below 0, whose sums have the least mean of relative errors: a linear program."""
-    scaled, models = traits / taken[:, None], len(taken)
-    error = np.eye(models)
-    above, below = np.hstack([scaled, -error]), np.hstack([-scaled, -error])
-    cost = np.concatenate([np.zeros(scaled.shape[1]), np.ones(models)])
-    limits = np.concatenate([np.ones(models), -np.ones(models)])
-    return linprog(cost, np.vstack([above, below]), limits, bounds=(0, None)).x[: scaled.shape[1]].round().astype(int)
+def least_errors(traits, taken, whole):
+    """The weights of the traits, none below 0, with the least mean of errors, as parts of the whole."""
+    scaled, limits, error = traits / whole[:, None], taken / whole, np.eye(len(taken))
+    bounds = np.hstack([scaled, -error]), np.hstack([-scaled, -error])
+    cost = np.concatenate([np.zeros(scaled.shape[1]), np.ones(len(taken))])
+    best = linprog(cost, np.vstack(bounds), np.concatenate([limits, -limits]), bounds=(0, None))
+    return best.x[: scaled.shape[1]].round().astype(int)
 
 
 if __name__ == "__main__":

@@ -139,9 +139,9 @@ def test_a_board_computes_what_the_host_computes_in_the_stated_memory(model, pre
 
     stated = footprint(graph, boards.load(board))
     assert printed["stream_bytes"] == stated.states + stated.scratch
-    assert printed["stream_bytes"] + printed["stack_bytes"] == pytest.approx(stated.ram, rel=0.05)
+    assert printed["stream_bytes"] + printed["stack_bytes"] + stated.variables == pytest.approx(stated.ram, rel=0.05)
     sections = dict(re.findall(r"^\.(\w+)\s+(\d+)", make(folder, "size"), re.MULTILINE))
-    linked = sum(int(sections.get(name, 0)) for name in ("model_code", "model_data", "library"))
+    linked = sum(int(sections.get(name, 0)) for name in ("model_code", "model_data", "library", "data"))
     assert linked == pytest.approx(stated.flash, rel=0.01)
 
     if precision in STATIC:

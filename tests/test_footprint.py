@@ -91,17 +91,15 @@ def no_compiler(monkeypatch):
 
 
 @pytest.mark.parametrize("isa", CODE)
-@pytest.mark.parametrize(
-    ("what", "of", "tables", "half", "most"), [("code", "flash", CODE, 0.05, 0.25), ("stack", "ram", STACK, 0.05, 0.3)]
-)
-def test_the_tables_say_what_was_measured(isa, what, of, tables, half, most):
-    """Errors of all flash and RAM: half of the models, and nine tenths, lie within these parts."""
+@pytest.mark.parametrize(("what", "of", "tables"), [("code", "flash", CODE), ("stack", "ram", STACK)])
+def test_the_tables_say_what_was_measured(isa, what, of, tables):
     rows = [row for row in MEASURED if row["isa"] == isa]
     tabled = [sum(tables[isa].get(name, 0) * count for name, count in row["traits"].items()) for row in rows]
     errors = sorted(abs(value - row[what]) / row[of] for row, value in zip(rows, tabled, strict=True))
-    assert median(errors) <= half
-    assert errors[len(errors) * 9 // 10] <= most
-    assert all(row[what] <= MARGIN * value for row, value in zip(rows, tabled, strict=True))
+    assert median(errors) <= 0.04
+    assert errors[len(errors) * 9 // 10] <= 0.25
+    larger = sum(row[what] > MARGIN * value for row, value in zip(rows, tabled, strict=True))
+    assert larger <= len(rows) / 20
     assert PREDICTED[0].startswith(f"code and stack go by {len(rows)} models")
 
 
@@ -183,7 +181,7 @@ def test_a_model_that_was_not_measured_is_predicted_within_the_margin(isa, monke
             actual.states,
             actual.scratch,
         )
-        assert predicted.code / 2 < actual.code <= MARGIN * predicted.code
+        assert predicted.code / 2 < actual.code - actual.variables <= MARGIN * predicted.code
         assert predicted.stack / 2 < actual.stack <= MARGIN * predicted.stack
 
 
@@ -198,19 +196,17 @@ def test_it_fits_or_not_by_the_sums(chip, no_compiler):
             assert (predicted.flash_fits, predicted.ram_fits) == (None, None)
             continue
         assert predicted.flash == predicted.weights + predicted.code
-        assert predicted.ram == predicted.states + predicted.scratch + predicted.stack
+        assert predicted.ram == predicted.states + predicted.scratch + predicted.stack  # variables are not known
         assert predicted.flash_fits is (None if board.flash_kib is None else True)
         assert predicted.ram_fits is True
 
 
 def test_a_prediction_that_is_too_close_tells_nothing(no_compiler):
     """Between what is predicted and what the margin adds to it, only a compiler can tell."""
-    stated = replace(
-        footprint(keyword_spotter(), boards.load("stm32f407")), weights=1000, code=1000, flash_available=2400
-    )
-    assert stated.flash_fits is None
-    assert replace(stated, compiler="gcc").flash_fits is True
-    assert [replace(stated, flash_available=size).flash_fits for size in (1999, 2499, 2500)] == [False, None, True]
+    stated = replace(footprint(keyword_spotter(), boards.load("stm32f407")), weights=1000, code=1000)
+    verdicts = {1999: False, 2000: None, 2599: None, 2600: True}
+    assert {size: replace(stated, flash_available=size).flash_fits for size in verdicts} == verdicts
+    assert replace(stated, flash_available=2000, compiler="gcc").flash_fits is True
 
 
 def test_a_model_with_positions_is_predicted(no_compiler):

@@ -62,7 +62,8 @@ def _flash_and_ram(footprint: "Footprint") -> list[str]:
     how = "linked" if footprint.compiler else "predicted"
     code, stack = (f"{n:,} {how}" if n is not None else "unknown" for n in (footprint.code, footprint.stack))
     flash = f"weights {footprint.weights:,}, code {code}; the manifest, {footprint.manifest:,}, is left out"
-    ram = f"states {footprint.states:,}, scratch {footprint.scratch:,}, stack {stack}"
+    library = f", C library {footprint.variables:,}" if footprint.variables else ""
+    ram = f"states {footprint.states:,}, scratch {footprint.scratch:,}{library}, stack {stack}"
     lines = ["", _fit("flash", footprint.flash, footprint.flash_available, footprint.flash_fits, flash)]
     lines.append(_fit("RAM", footprint.ram, footprint.ram_available, footprint.ram_fits, ram))
     assumptions = [f"- {assumption}" for assumption in footprint.assumptions]

@@ -59,7 +59,7 @@ MEASURED |= frozenset((*FORWARDS, *INVERSE, *SPECTRAL, *LOGARITHMS, "affine_f32_
 MEASURED |= frozenset(f"fft{radix}{kind}_f32" for radix in RADICES for kind in ("_first", "", "_last"))
 IN_LOOPS = ("f32_", "q_", "to_i", "rescale")  # how the names of functions in loops start
 
-MARGIN = 1.5  # by which a prediction of code or stack must fit; no measured model takes more
+MARGIN = 1.6  # by which a prediction of code or stack must fit; one in twenty measured models takes more
 
 ASSUMPTIONS = (
     "functions that `reset` and `step` do not need are left out, and so are the manifest and the self-test",
@@ -68,6 +68,9 @@ ASSUMPTIONS = (
 LINKED = ("code and stack are those of the step, linked with -O2 by {compiler}",)
 PREDICTED = (
     "code and stack go by 301 models that gcc 12.2 linked with -O2, as the board's compiler is not installed here",
+    "the variables of a C library are not counted: newlib's expf and sqrtf bring 1,080 bytes",
+    "half of those models take within 4 % of the flash and RAM predicted, and nine tenths within 25 %",
+    "it fits only if 60 % more code and stack fit, which is enough for nineteen in twenty of those models",
 )
 
 
@@ -81,6 +84,7 @@ class Footprint:
         code: the functions, and what they need of the C library.
         states: the carried states, padded.
         scratch: the rest of the struct of a stream.
+        variables: those of the C library; 0 where they are not known.
         stack: from `step` to the deepest function.
         flash_available, ram_available: the memory of the board.
         compiler: the name and version of the compiler that linked the step; "" where code and stack are predicted.
@@ -92,6 +96,7 @@ class Footprint:
     code: int | None
     states: int
     scratch: int
+    variables: int
     stack: int | None
     flash_available: int | None
     ram_available: int | None
@@ -107,7 +112,7 @@ class Footprint:
     @property
     def ram(self) -> int:
         """The known part of what must be in RAM."""
-        return self.states + self.scratch + (self.stack or 0)
+        return self.states + self.scratch + self.variables + (self.stack or 0)
 
     @property
     def flash_fits(self) -> bool | None:
@@ -126,7 +131,7 @@ class Footprint:
             return False
         if predicted is None:
             return None
-        doubt = 0 if self.compiler else ceil((MARGIN - 1) * predicted)
+        doubt = 0 if self.compiler else ceil(MARGIN * predicted) - predicted
         return True if needed + doubt <= available else None
 
 
@@ -141,11 +146,11 @@ def footprint(graph: Graph, device: Device) -> Footprint:
     weights = sum(sizes.constants.values()) + sizes.initial_state
     states = sum(field.nbytes for _, field in zip(graph.states, sizes.fields, strict=False))  # the first fields
     scratch = sum(field.nbytes for field in sizes.fields) + sizes.padding - states
-    unpredicted, code, stack = "", None, None
+    unpredicted, code, stack, variables = "", None, None, 0
     if compiler:
         step = linked(graph, str(device.isa))
-        code, stack = step.code + step.library + step.constants - weights, step.stack
-        scratch += step.data
+        code, stack = step.code + step.library + step.data + step.constants - weights, step.stack
+        variables = step.data + step.zeroed
     else:
         unpredicted = _unpredicted(sizes, device)
     if not (compiler or unpredicted):
@@ -157,6 +162,7 @@ def footprint(graph: Graph, device: Device) -> Footprint:
         code=code,
         states=states,
         scratch=scratch,
+        variables=variables,
         stack=stack,
         flash_available=device.flash_kib and device.flash_kib * KIB,
         ram_available=device.sram_kib and device.sram_kib * KIB,

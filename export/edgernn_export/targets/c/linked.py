@@ -39,7 +39,8 @@ class Linked:
         code: its functions.
         constants: its arrays of constants.
         library: what it needs of the C library.
-        data: variables of the C library, in RAM.
+        data: variables of the C library that have values, in RAM and once more in flash.
+        zeroed: variables of the C library that begin at zero, in RAM.
         stack: from `step` to the deepest function, without the C library.
     """
 
@@ -47,6 +48,7 @@ class Linked:
     constants: int
     library: int
     data: int
+    zeroed: int
     stack: int
 
 
@@ -88,6 +90,7 @@ def linked(graph: Graph, isa: str) -> Linked:
         constants=sizes.get("model_data", 0),
         library=sizes.get("library", 0),
         data=sizes.get("data", 0),
+        zeroed=sizes.get("zeroed", 0),
         stack=deepest(f"{STEM}_step", calls),
     )
 
