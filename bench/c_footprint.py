@@ -1,15 +1,12 @@
-"""What the C step takes on microcontrollers, as zig compiles it: the figures from which `edgernn estimate` predicts.
+"""What the C step takes on microcontrollers, as gcc links it: the figures from which `edgernn estimate` predicts.
 
-Writes results/c_footprint.json: for each graph, precision and instruction set the bytes of code, and the stack.
-Prints, for each instruction set, the smallest weights of the traits that no measured object exceeds: the tables of
-edgernn_export.targets.c.footprint_tables.
+Writes results/c_footprint.json: for each graph, precision and instruction set the bytes of code, and of stack, and of
+all that the step needs in flash and in RAM. Prints, for each instruction set, the weights of the traits with the least
+mean of relative errors, the tables of edgernn_export.targets.c.footprint_tables; and their errors.
 """
 
 import os
-import re
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
@@ -24,18 +21,16 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import results  # noqa: E402
 from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Istft, LogMel, Lstm, Stft  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
-from edgernn.device.runtimes import NATIVE  # noqa: E402
 from edgernn.model.graph import Graph  # noqa: E402
 from edgernn.model.layer import Layer  # noqa: E402
 from edgernn.model.tensor import STATIC, Tensor  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
 from edgernn_export.targets.c.footprint import step_sizes, traits  # noqa: E402
-from edgernn_export.targets.c.target import render  # noqa: E402
-from edgernn_export.targets.destination import Destination  # noqa: E402
+from edgernn_export.targets.c.linked import compiler_of, linked  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
-ISAS = tuple(isa for isa, (abi, _) in MICROCONTROLLERS.items() if abi)
+ISAS = tuple(isa for isa, toolchain in MICROCONTROLLERS.items() if toolchain.compiler)
 SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 WHOLE = (
     "stack", "keywords", "keywords wide", "keywords sparse", "Rnn relu", "Gru", "Lstm", "Lstm projected", "Dense",
@@ -46,49 +41,13 @@ WHOLE = (
 )  # fmt: skip
 QUANTIZED = ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product", "voice", "Conv2d", "Positions")
 QUANTIZED += ("spotter", "enhancer", "LogMel 256 and a GRU", "LogMel 420 and a GRU")
-OPTIONS = ("-std=c99", "-O2", "-ffp-contract=off", "-DEDGERNN_NO_SELF_TEST", "-ffunction-sections", "-fdata-sections")
-OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wframe-larger-than=1")
 
 
-def compiled(graph, isa, folder):
-    """(bytes of code, bytes of stack from `run` to the deepest kernel, symbol -> bytes of constants) of one object."""
-    for name, data in render(graph, "model", Destination(NATIVE)).items():
-        Path(folder, name).write_bytes(data)
-    abi, cpu = MICROCONTROLLERS[isa]
-    target = ("-target", f"thumb-linux-musl{abi}", f"-mcpu={cpu}")  # for its headers: nothing is linked
-    call = [sys.executable, "-m", "ziglang", "cc", *target, *OPTIONS, "-c", "model.c", "-o", "model.o"]
-    done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    frames = {name: int(size) for size, name in re.findall(r"frame size \((\d+)\).*? in '(\w+)'", done.stderr)}
-    listed = subprocess.run(["llvm-nm", "-S", "model.o"], cwd=folder, capture_output=True, text=True, check=True).stdout
-    sizes = [line.split() for line in listed.splitlines() if len(line.split()) == 4]
-    code = sum(int(size, 16) for _, size, kind, _ in sizes if kind in "tT")
-    data = {name: int(size, 16) for _, size, kind, name in sizes if kind in "rR"}
-    return code, deepest("model_run", frames, calls(folder)), data
-
-
-def alone(graph, folder, isa):
-    """`compiled` in a folder of its own."""
-    place = Path(folder, isa)
-    place.mkdir(exist_ok=True)
-    return compiled(graph, isa, place)
-
-
-def calls(folder):
-    """Function -> those that it calls, in an object whose functions have a section each; tail calls are among them."""
-    call = ["llvm-objdump", "-dr", "--no-show-raw-insn", "model.o"]
-    listed = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=True).stdout
-    called_by, inside = {}, ""
-    for opened, called in re.findall(r"^\w+ <(\w+)>:$|\bR_ARM_\w*(?:CALL|JUMP24)\s+(\w+)$", listed, re.MULTILINE):
-        inside = opened or inside
-        called_by.setdefault(inside, set()).update({called} - {""})
-    return called_by
-
-
-def deepest(name, frames, called):
-    """Bytes of stack from a function to the deepest that it leads to; those of the C library count nothing."""
-    return frames.get(name, 0) + max((deepest(each, frames, called) for each in called.get(name, ())), default=0)
+def measured(graph, isa):
+    """(bytes of code with the C library, bytes of stack) of a linked step."""
+    step, sizes = linked(graph, isa), step_sizes(graph)
+    arrays = sum(sizes.constants.values()) + sizes.initial_state
+    return step.code + step.library + step.constants - arrays, step.stack
 
 
 def convolutions(channels=8, steps=1):
@@ -148,32 +107,42 @@ def graphs():
 
 def main() -> None:
     rows = []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, precision, graph in graphs():
             sizes = step_sizes(graph)
-            for isa, (code, stack, data) in zip(ISAS, pool.map(partial(alone, graph, folder), ISAS), strict=True):
-                expected = {**sizes.constants, "about": sizes.manifest}
-                assert all(
-                    expected.get(array, size) == size for array, size in data.items()
-                )  # a few are folded into code
+            flash = sum(sizes.constants.values()) + sizes.initial_state
+            ram = sum(field.nbytes for field in sizes.fields) + sizes.padding
+            for isa, (code, stack) in zip(ISAS, pool.map(partial(measured, graph), ISAS), strict=True):
                 row = {"graph": name, "precision": precision, "isa": isa, "code": code, "stack": stack}
-                rows.append(row | {"traits": traits(sizes)})
-            print(name, precision, [(row["code"], row["stack"]) for row in rows[-4:]])
-    results.write("c_footprint", rows, results.UNTIMED)
-    for what in ("code", "stack"):
-        for isa in dict.fromkeys(row["isa"] for row in rows):
-            print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what))
+                rows.append(row | {"flash": flash + code, "ram": ram + stack, "traits": traits(sizes)})
+            print(name, precision, [(row["code"], row["stack"]) for row in rows[-len(ISAS) :]], flush=True)
+    results.write("c_footprint", rows, results.UNTIMED, compilers=sorted({compiler_of(isa) for isa in ISAS}))
+    tables(rows)
 
 
-def fitted(rows, what):
-    """The smallest weights, by the mean of the relative excess, that no object exceeds, and what part it takes."""
+def tables(rows) -> None:
+    for what, of in (("code", "flash"), ("stack", "ram")):
+        for isa in ISAS:
+            print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what, of))
+
+
+def fitted(rows, what, of):
+    """The weights with the least mean of relative errors, and the quantiles of the error of all flash or RAM."""
     traits = np.array([list(row["traits"].values()) for row in rows], float)
-    taken = np.array([row[what] for row in rows], float)
-    least = linprog((traits / taken[:, None]).sum(0), A_ub=-traits, b_ub=-taken, bounds=(0, None)).x
-    weights = np.ceil(least.round(3) / 4).astype(int) * 4
-    part = taken / (traits @ weights)
-    traits = {name: weight for name, weight in zip(rows[0]["traits"], weights.tolist(), strict=True) if weight}
-    return traits, f"least {part.min():.2f}, median {np.median(part):.2f}, most {part.max():.3f}"
+    taken, whole = (np.array([row[name] for row in rows], float) for name in (what, of))
+    weights = least_errors(traits, taken, whole)
+    errors = np.quantile(np.abs(traits @ weights - taken) / whole, (0.5, 0.75, 0.9, 1))
+    table = {name: weight for name, weight in zip(rows[0]["traits"], weights.tolist(), strict=True) if weight}
+    return table, "half, three quarters, nine tenths and all below", *(f"{100 * each:.1f} %" for each in errors)
+
+
+def least_errors(traits, taken, whole):
+    """The weights of the traits, none below 0, with the least mean of errors, as parts of the whole."""
+    scaled, limits, error = traits / whole[:, None], taken / whole, np.eye(len(taken))
+    bounds = np.hstack([scaled, -error]), np.hstack([-scaled, -error])
+    cost = np.concatenate([np.zeros(scaled.shape[1]), np.ones(len(taken))])
+    best = linprog(cost, np.vstack(bounds), np.concatenate([limits, -limits]), bounds=(0, None))
+    return best.x[: scaled.shape[1]].round().astype(int)
 
 
 if __name__ == "__main__":

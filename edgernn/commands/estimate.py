@@ -29,8 +29,8 @@ def estimate(model: str, board: str, as_json: bool) -> None:
     The time is an estimate for the compiled step, from the figures in the
     board's profile, and its assumptions are printed. There is no time where the profile lacks a figure.
 
-    For a microcontroller the output states whether the step in C fits: its arrays are exact, its code and stack
-    predicted.
+    For a microcontroller the output states whether the step in C fits. Its arrays are exact. Its code and stack are
+    those of a linker where the board's compiler is installed (gcc-arm-none-eabi), and predicted elsewhere.
     """
     from edgernn.device import board as boards
     from edgernn.latency import estimate as estimates
@@ -59,9 +59,11 @@ def _fitting(footprint: "Footprint") -> dict[str, Any]:
 
 def _flash_and_ram(footprint: "Footprint") -> list[str]:
     """Return lines with the flash and RAM of the step in C, and whether they fit."""
-    code, stack = (f"{n:,} predicted" if n is not None else "unknown" for n in (footprint.code, footprint.stack))
-    flash = f"weights {footprint.weights:,}, manifest {footprint.manifest:,}, code {code}"
-    ram = f"states {footprint.states:,}, scratch {footprint.scratch:,}, stack {stack}"
+    how = "linked" if footprint.compiler else "predicted"
+    code, stack = (f"{n:,} {how}" if n is not None else "unknown" for n in (footprint.code, footprint.stack))
+    flash = f"weights {footprint.weights:,}, code {code}; the manifest, {footprint.manifest:,}, is left out"
+    library = f", C library {footprint.variables:,}" if footprint.variables else ""
+    ram = f"states {footprint.states:,}, scratch {footprint.scratch:,}{library}, stack {stack}"
     lines = ["", _fit("flash", footprint.flash, footprint.flash_available, footprint.flash_fits, flash)]
     lines.append(_fit("RAM", footprint.ram, footprint.ram_available, footprint.ram_fits, ram))
     assumptions = [f"- {assumption}" for assumption in footprint.assumptions]

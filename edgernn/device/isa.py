@@ -64,16 +64,40 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
 )
 """Name -> level, the best first for each machine."""
 
-MICROCONTROLLERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler for a microcontroller.
+
+    Attributes:
+        compiler: gcc's command; "" where there is none in Debian.
+        options: those that choose the processor and how functions are called.
+        linking: the same for the linker, where it finds its libraries by others.
+    """
+
+    compiler: str
+    options: tuple[str, ...]
+    linking: tuple[str, ...] = ()
+
+
+_ARM, _RISCV = "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc"
+_HARD, _PICOLIBC = ("-mfloat-abi=hard",), ("--specs=picolibc.specs",)
+
+MICROCONTROLLERS: Mapping[str, Toolchain] = MappingProxyType(
     {
-        "armv6-m": ("eabi", "cortex_m0plus"),
-        "armv7e-m+fp": ("eabihf", "cortex_m4+vfp4d16sp"),
-        "armv7e-m+fp.dp": ("eabihf", "cortex_m7+fp_armv8d16"),
-        "armv8-m.main+dsp+fp": ("eabihf", "cortex_m33+dsp+fp_armv8d16sp"),
-        "xtensa-lx7": ("", ""),
+        "armv6-m": Toolchain(_ARM, ("-mthumb", "-mcpu=cortex-m0plus", "-mfloat-abi=soft")),
+        "armv7e-m+fp": Toolchain(_ARM, ("-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *_HARD)),
+        "armv7e-m+fp.dp": Toolchain(_ARM, ("-mthumb", "-mcpu=cortex-m7", "-mfpu=fpv5-d16", *_HARD)),
+        "armv8-m.main+dsp+fp": Toolchain(_ARM, ("-mthumb", "-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD)),
+        "armv8.1-m.main+mve.fp+fp.dp": Toolchain(_ARM, ("-mthumb", "-mcpu=cortex-m55", *_HARD)),
+        "rv32imc": Toolchain(
+            *(_RISCV, (*_PICOLIBC, "-march=rv32imc_zicsr", "-mabi=ilp32")),
+            (*_PICOLIBC, "-march=rv32im", "-mabi=ilp32"),  # there are no libraries with compressed instructions alone
+        ),
+        "xtensa-lx7": Toolchain("", ()),
     }
 )
-"""Instruction set, as gcc's -march names it -> zig's names of the ABI and the processor; "" where zig has none."""
+"""Instruction set, as gcc's -march names it -> what compiles for it."""
 
 ANY = "any-"
 SEVERAL = ","

@@ -9,6 +9,7 @@ PROJECTS: dict[str, Project] = {
         Project("cmake", "edgernn_export.projects.components"),
         Project("cpp", "edgernn_export.projects.bindings"),
         Project("esp-idf", "edgernn_export.projects.components"),
+        Project("firmware", "edgernn_export.projects.firmware.project", needs_board=True),
         Project("go", "edgernn_export.projects.bindings"),
         Project("micropython", "edgernn_export.projects.bindings"),
         Project("platformio", "edgernn_export.projects.components"),

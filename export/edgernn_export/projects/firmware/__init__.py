@@ -1,0 +1,1 @@
+"""A firmware: a project that runs a model on an emulated microcontroller."""
