@@ -22,12 +22,15 @@ EDGERNN_FN int16x2_t rows_odd(int8x4_t four) {
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(four));
     return odd;
 }
-EDGERNN_FN rows_four rows_read_i8(const int8_t *p) {
-    int8x4_t four;
+EDGERNN_FN rows_four rows_wide(int8x4_t four) {
     rows_four y;
-    memcpy(&four, p, sizeof four);
     y.even = __sxtb16(four), y.odd = rows_odd(four);
     return y;
+}
+EDGERNN_FN rows_four rows_read_i8(const int8_t *p) {
+    int8x4_t four;
+    memcpy(&four, p, sizeof four);
+    return rows_wide(four);
 }
 EDGERNN_FN rows_four rows_read_i16(const int16_t *p) {
     uint32_t low, high;
@@ -37,7 +40,9 @@ EDGERNN_FN rows_four rows_read_i16(const int16_t *p) {
     return y;
 }
 EDGERNN_FN int32_t rows_dot(int32_t sum, const int8_t *w, rows_four x) {
-    const rows_four each = rows_read_i8(w);
+    int8x4_t four;
+    memcpy(&four, __builtin_assume_aligned(w, 4), sizeof four);
+    const rows_four each = rows_wide(four);
     return __smlad(each.odd, x.odd, __smlad(each.even, x.even, sum));
 }
 #define EDGERNN_ROWS_SUMS(suffix, kind)                                                                                \
