@@ -1,7 +1,7 @@
 /* Sixteen exact sums of products of integers, a few rows at a time: for processors with few registers (Cortex-M).
  *
  * Weights are stored as in dot_i8.h, and start at a multiple of 4: the four of a row in a group are a word. The next group
- * is `far` bytes further.
+ * is `far` bytes further. A sparse block is one of `beside` side by side, and `index` holds its groups of x (see blocks.h).
  */
 #ifndef EDGERNN_ROWS_H
 #define EDGERNN_ROWS_H
@@ -45,6 +45,11 @@ EDGERNN_FN int32_t rows_dot(int32_t sum, const int8_t *w, rows_four x) {
     const rows_four each = rows_wide(four);
     return __smlad(each.odd, x.odd, __smlad(each.even, x.even, sum));
 }
+#define EDGERNN_ROWS_FOUR                                                                                              \
+    a = rows_dot(a, group, four);                                                                                      \
+    b = rows_dot(b, group + 4, four);                                                                                  \
+    c = rows_dot(c, group + 8, four);                                                                                  \
+    d = rows_dot(d, group + 12, four);
 #define EDGERNN_ROWS_SUMS(suffix, kind)                                                                                \
     EDGERNN_FN void sums_##suffix(int32_t *sum, const int8_t *w, const kind *x, size_t groups, size_t far) {           \
         const kind *const end = x + 4 * groups;                                                                        \
@@ -53,16 +58,27 @@ EDGERNN_FN int32_t rows_dot(int32_t sum, const int8_t *w, rows_four x) {
             int32_t a = 0, b = 0, c = 0, d = 0;                                                                        \
             for (const kind *p = x; p != end; p += 4, group += far) {                                                  \
                 const rows_four four = rows_read_##suffix(p);                                                          \
-                a = rows_dot(a, group, four);                                                                          \
-                b = rows_dot(b, group + 4, four);                                                                      \
-                c = rows_dot(c, group + 8, four);                                                                      \
-                d = rows_dot(d, group + 12, four);                                                                     \
+                EDGERNN_ROWS_FOUR                                                                                      \
+            }                                                                                                          \
+            sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;                                                            \
+        }                                                                                                              \
+    }                                                                                                                  \
+    EDGERNN_FN void sums_##suffix##_sparse(int32_t *sum, const int8_t *w, const uint16_t *index, const kind *x,        \
+                                           size_t groups, size_t beside) {                                             \
+        for (size_t rows = EDGERNN_LANES / 4; rows; --rows, sum += 4, w += 16) {                                       \
+            const int8_t *group = w;                                                                                   \
+            const uint16_t *at = index;                                                                                \
+            int32_t a = 0, b = 0, c = 0, d = 0;                                                                        \
+            for (size_t left = groups; left; --left, at += beside, group += 64 * beside) {                             \
+                const rows_four four = rows_read_##suffix(x + 4 * (size_t)*at);                                        \
+                EDGERNN_ROWS_FOUR                                                                                      \
             }                                                                                                          \
             sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;                                                            \
         }                                                                                                              \
     }
 EDGERNN_ROWS_SUMS(i8, int8_t)
 EDGERNN_ROWS_SUMS(i16, int16_t)
+#undef EDGERNN_ROWS_FOUR
 #undef EDGERNN_ROWS_SUMS
 
 #elif defined(EDGERNN_MVE)
@@ -134,11 +150,7 @@ EDGERNN_ROWS_SUMS(i16, int16_t)
 #undef EDGERNN_ROWS_SOME
 #undef EDGERNN_ROWS_SUMS
 
-#endif
-
-/* The sums of a sparse block, one of `beside` side by side, whose groups of x `index` has (see blocks.h): some groups at a
- * time are gathered. */
-#if defined(EDGERNN_BY_ROWS)
+/* Of a sparse block, some groups of x at a time are gathered. */
 #define EDGERNN_ROWS_SPARSE(suffix, kind)                                                                              \
     EDGERNN_FN void sums_##suffix##_sparse(int32_t *sum, const int8_t *w, const uint16_t *index, const kind *x,        \
                                            size_t groups, size_t beside) {                                             \
@@ -159,6 +171,7 @@ EDGERNN_ROWS_SPARSE(i8, int8_t)
 EDGERNN_ROWS_SPARSE(i16, int16_t)
 #undef EDGERNN_ROWS_SPARSE
 #undef EDGERNN_GATHERED
+
 #endif
 
 #endif
