@@ -113,6 +113,7 @@ bench: env devices
 	$(HOST)/bin/python bench/levels.py
 	$(HOST)/bin/python bench/streams.py
 	$(HOST)/bin/python bench/c_footprint.py
+	$(HOST)/bin/python bench/microcontrollers.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
 	$(HOST)/bin/python bench/regress.py

@@ -15,7 +15,7 @@
 #include "squash_f32.h"
 #include "whole_f32.h"
 
-enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256, VECTOR = 1024, SEVERAL = 4096 };
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256, VECTOR = 1024, ELEMENTS = 2048, SEVERAL = 4096 };
 
 static void *get(size_t bytes) {
     void *const data = malloc(bytes ? bytes : 1); /* exact size, so that a sanitizer sees each byte beyond it */
@@ -147,6 +147,29 @@ static void vector(uint64_t operation, size_t n, uint64_t bits) {
     free(x), free(y), free(by), free(plus);
 }
 
+/* Rescaled integers: 0 by a factor, 1 sums of two, 2 with an offset each, 3 by a factor each. */
+static void elements(uint64_t operation, size_t n, int shift) {
+    int32_t c[3]; /* two factors and the zero point */
+    if (fread(c, sizeof c, 1, stdin) != 1) exit(2);
+    int32_t *const a = (int32_t *)get(4 * n), *const b = (int32_t *)get(4 * n);
+    int64_t *const plus = (int64_t *)get(8 * n);
+    uint8_t *const shifts = (uint8_t *)get(n);
+    int8_t *const bytes = (int8_t *)malloc(n);
+    int16_t *const y = (int16_t *)malloc(2 * n);
+    for (size_t i = 0; i < n; i += EDGERNN_AT_ONCE) {
+        const q32 x = q_i32(a + i);
+        const q64 z = operation == 0   ? rescale(x, c[0], shift)
+                      : operation == 1 ? rescale_sum(x, c[0], q_i32(b + i), c[1], shift)
+                      : operation == 2 ? rescale_plus(x, b + i, plus + i, shift)
+                                       : rescale_each(x, b + i, shifts + i);
+        q_store_i8(bytes + i, to_i8(z, c[2]));
+        q_store_i16(y + i, to_i16(z, 0));
+    }
+    fwrite(bytes, 1, n, stdout);
+    fwrite(y, 2, n, stdout);
+    free(a), free(b), free(plus), free(shifts), free(bytes), free(y);
+}
+
 int main(void) {
     uint64_t n[4]; /* kind, blocks of rows, inputs, stored blocks or columns, or inputs that share a scale */
     while (fread(n, sizeof n, 1, stdin) == 1) {
@@ -160,6 +183,10 @@ int main(void) {
                 fixed_positions(blocks, inputs, n[3], (int)(kind - FIXED) - 128, (size_t)rows, (size_t)(n[0] / SEVERAL));
             else
                 positions(kind, blocks, inputs, (size_t)rows, (size_t)(n[0] / SEVERAL));
+            continue;
+        }
+        if (n[0] >= ELEMENTS) {
+            elements(n[0] - ELEMENTS, inputs, (int)n[3]);
             continue;
         }
         if (n[0] >= VECTOR) {

@@ -14,7 +14,7 @@ from scipy.special import expit
 from edgernn.cells import Activation, LayerNorm
 from edgernn.device import isa
 from edgernn.integer.dynamic import quantize_dynamic
-from edgernn.integer.fixedpoint import logarithm_table, multiplier, power_table
+from edgernn.integer.fixedpoint import halve, logarithm_table, multiplier, power_table
 from edgernn.integer.forms import MAKE, Affine
 from edgernn.integer.normalize import WIDEST, Normalized
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
@@ -40,7 +40,7 @@ from edgernn_export.targets.c.pack import (
 from ways import COMPILERS, EVERY_KERNEL_WAY, RUNTIME, STRICT, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
-FIXED_SPARSE, VECTOR, SEVERAL = FIXED + 256, 1024, 4096
+FIXED_SPARSE, VECTOR, ELEMENTS, SEVERAL = FIXED + 256, 1024, 2048, 4096
 POSITIONS = (2, 3, 4, 7, 9)
 CURVES = 6  # functions in the answer to SQUASH: tanh, sigmoid, exp, sqrt, and maximum twice
 GRIDS = [QuantizationParameters(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
@@ -297,6 +297,53 @@ def test_positions_of_integers_are_those_of_the_definition(way, program):
         np.testing.assert_array_equal(actual.reshape(case.expected.shape), case.expected)
         at += actual.nbytes
     assert at == len(output)
+
+
+RESCALES = ("by a factor", "sums", "with offsets", "by a factor each")
+
+
+def of_any_size(draw, bits, n):
+    """Integers of each number of bits, ends included, of both signs."""
+    ends = (1 << draw.integers(0, bits + 1, n)) - 1
+    y = np.where(draw.random(n) < 0.5, ends, draw.integers(0, ends + 1)) * draw.choice([-1, 1], n)
+    return np.where(draw.random(n) < 0.1, -(1 << bits), y)
+
+
+def rescaled(kind, shift, zero, draw, n=64) -> Case:
+    """A case of rescaled integers: their definition in 64 bits, in which no product has more than 62 bits."""
+    by_a, by_b = (int(each) for each in of_any_size(draw, 30 if kind == "sums" else 31, 2))
+    by_a = min(abs(by_a), 2**31 - 1)
+    wide = {"sums": 15, "with offsets": 17}.get(kind, 31)
+    a, b = np.maximum(of_any_size(draw, wide, n), -(2**31 - 1)), of_any_size(draw, 15 if kind == "sums" else 30, n)
+    plus, shifts = of_any_size(draw, 60, n), draw.integers(1, 63, n)
+    if kind == "by a factor each":
+        b, shifts = np.abs(b), np.where(draw.random(n) < 0.5, shift, shifts)
+    exact = {
+        "by a factor": a * by_a,
+        "sums": a * by_a + b * by_b,
+        "with offsets": a * b + plus,
+        "by a factor each": a * b,
+    }[kind]
+    y = halve(exact, shifts if kind == "by a factor each" else shift)
+    data = np.array([ELEMENTS + RESCALES.index(kind), 0, n, shift], np.uint64).tobytes()
+    data += np.array([by_a, by_b if kind == "sums" else 0, zero, *a, *b]).astype(np.int32).tobytes()
+    data += plus.astype(np.int64).tobytes() + shifts.astype(np.uint8).tobytes()
+    return Case(data, np.stack([np.clip(y + zero, -128, 127), np.clip(y, -32768, 32767)]))
+
+
+@pytest.mark.parametrize("kind", RESCALES)
+def test_rescaled_integers_are_those_of_the_definition_for_every_shift(kind, way, program):
+    draw = np.random.default_rng(7)
+    cases = [rescaled(kind, shift, zero, draw) for shift in range(1, 63) for zero in (-128, 5, 127) for _ in range(4)]
+    output, at, inside = answers(way, program, cases), 0, 0
+    for case in cases:
+        n = case.expected.shape[1]
+        np.testing.assert_array_equal(np.frombuffer(output, np.int8, n, at), case.expected[0])
+        np.testing.assert_array_equal(np.frombuffer(output, np.int16, n, at + n), case.expected[1])
+        at += 3 * n
+        inside += (np.abs(case.expected[1]) < 32767).mean() > 0.5
+    assert at == len(output)
+    assert inside > len(cases) / 8
 
 
 def whole_vector(cell, width, x: QuantizationParameters, to: QuantizationParameters, q) -> Case:

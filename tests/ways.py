@@ -69,6 +69,13 @@ BOARDS = {
     "armv7-neon": ("arm-linux-musleabihf", "qemu-arm"),
 }
 """Level -> the target of zig, and the emulator."""
+SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
+CORTEX_M = {
+    "cortex-m4": ("mps2-an386", "0x21000000"),
+    "cortex-m7": ("mps2-an500", "0x60000000"),
+    "cortex-m55": ("mps3-an547", "0x60000000"),
+}
+"""Processor -> a board of qemu-system-arm that has it, and where 16 MB of its memory start."""
 
 
 def _native(kind: str, level: str, command: tuple[str, ...] = (), *options: str) -> Way | str:
@@ -107,6 +114,19 @@ def _in_node() -> Way | str:
     return Way((*zig, "-std=c99"), (node, "--no-warnings", str(Path(__file__).with_name("wasi.mjs"))), linker=zig)
 
 
+def cortex_m(cpu: str, *options: str) -> Way | str:
+    """A microcontroller without an operating system: the program reads and writes by semihosting."""
+    board, ram = CORTEX_M[cpu]
+    missing = [each for each in ("arm-none-eabi-gcc", "qemu-system-arm") if shutil.which(each) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    folder = Path(__file__).with_name("cortex_m")
+    memory = ("--specs=rdimon.specs", "-nostartfiles", f"-Wl,--defsym=ram={ram}", "-T", str(folder / "memory.ld"))
+    command = ("arm-none-eabi-gcc", "-std=c99", f"-mcpu={cpu}", "-mfloat-abi=hard", "-mfpu=auto", *memory, *options)
+    emulator = ("qemu-system-arm", "-M", board, "-nographic", "-monitor", "none", "-serial", "none")
+    return Way((*command, str(folder / "start.c")), (*emulator, *SEMIHOSTING, "-kernel"))
+
+
 BEST = isa.LEVELS[HERE[0]].options
 FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
@@ -123,6 +143,7 @@ KERNELS: dict[str, Way | str] = FOUND | {
     "sanitized x86-64": _native("gcc", "x86-64", SANITIZED),
     "AVX-VNNI by AVX-512": _native("gcc", "x86-64-v4-vnni", COMPILERS["gcc"], "-DEDGERNN_VNNI_256"),
     "wasm32": _in_node(),
+    **{cpu: cortex_m(cpu) for cpu in ("cortex-m4", "cortex-m55")},
 }
 """Further ways for the kernels alone; AVX-VNNI by AVX-512 is x86-64-v3-vnni by instructions that this processor has."""
 

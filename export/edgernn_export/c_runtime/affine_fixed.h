@@ -10,7 +10,9 @@
 #include "dot_i16.h"
 #include "dot_i8.h"
 #include "fixed.h"
+#include "rows.h"
 
+#if !defined(EDGERNN_BY_ROWS)
 /* The sums of a block, with several groups of inputs in flight; the next group is `far` bytes further. */
 #define EDGERNN_SUMS(name, sums, zero, add, store, dot, read, kind)                                                    \
     EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups, size_t far) {                    \
@@ -27,6 +29,7 @@
 EDGERNN_SUMS(sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, int8_t)
 EDGERNN_SUMS(sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
+#endif
 
 /* The sums of four blocks side by side: together, with two groups in flight, where there are enough registers. `below` is
  * that of dot_i8.h. */
@@ -90,6 +93,7 @@ EDGERNN_SUMS(sums_i8_four, sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, 
 EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
+#if !defined(EDGERNN_BY_ROWS)
 /* The sums of a sparse block, one of `beside` side by side; `index` holds its groups of x (see blocks.h). One group at a
  * time is enough, because the next block does not wait for this one. */
 #define EDGERNN_SUMS(name, sums, zero, store, dot, read, kind)                                                         \
@@ -102,6 +106,7 @@ EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot
 EDGERNN_SUMS(sums_i8_sparse, dots, dot_zero, dot_store, dot_i8, dot_read_i8, int8_t)
 EDGERNN_SUMS(sums_i16_sparse, wide, wide_zero, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
+#endif
 
 /* The kernels, dense and sparse, for inputs and results of 8 or 16 bits. blocks: rows / 16, groups: inputs / 4, both
  * rounded up. */

@@ -8,6 +8,7 @@
 
 #include "dot_i8.h"
 #include "quantize_i8.h"
+#include "rows.h"
 
 EDGERNN_FN f32x16 f32_of_dots(dots a) {
 #if defined(EDGERNN_AVX2)
@@ -24,6 +25,12 @@ EDGERNN_FN f32x16 f32_of_dots(dots a) {
 
 /* The sum of each row of a block, with several groups in flight; the next group is `far` bytes further. */
 EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups, size_t far) {
+#if defined(EDGERNN_BY_ROWS)
+    dots a;
+    (void)sums;
+    sums_i8(a.at, w, (const int8_t *)q, groups, far);
+    return a;
+#else
     dots a = dot_begin(sums), b = dot_zero(), c = b, d = b;
     for (size_t fours = EDGERNN_FEW ? 0 : groups / 4; fours; --fours, w += 4 * far, q += 16) {
         a = dot_i8(a, w, dot_read(q));
@@ -33,6 +40,7 @@ EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t
     }
     for (size_t ones = EDGERNN_FEW ? groups : groups % 4; ones; --ones, w += far, q += 4) a = dot_i8(a, w, dot_read(q));
     return dot_add(dot_add(a, b), dot_add(c, d));
+#endif
 }
 
 /* The integer sums of a block as floats: multiplied with both scales, plus the bias. */
@@ -99,6 +107,18 @@ EDGERNN_FN void affine_i8(float *y, const int8_t *w, const float *scale, const f
 EDGERNN_FN void affine_i8_sparse(float *y, const int8_t *w, const uint16_t *index, const uint32_t *starts,
                                  const uint16_t *order, const float *scale, const float *bias, const int32_t *sums,
                                  const uint8_t *q, float step, size_t blocks) {
+#if defined(EDGERNN_BY_ROWS)
+    (void)sums;
+    for (size_t some; blocks; blocks -= some, ++starts) {
+        const size_t first = starts[0], columns = starts[1] - first;
+        some = blocks < 4 ? 1 : 4;
+        for (size_t k = 0; k < some; ++k, ++order) {
+            dots sum;
+            sums_i8_sparse(sum.at, w + 64 * (first + k), index + first + k, (const int8_t *)q, columns / some, some);
+            affine_i8_end(y, sum, scale, bias, step, 16 * (size_t)*order);
+        }
+    }
+#else
     for (size_t fours = blocks / 4; fours; --fours, ++starts, order += 4) {
         const size_t at[4] = {16 * (size_t)order[0], 16 * (size_t)order[1], 16 * (size_t)order[2], 16 * (size_t)order[3]};
         dots a = dot_begin(sums + at[0]), b = dot_begin(sums + at[1]);
@@ -122,6 +142,7 @@ EDGERNN_FN void affine_i8_sparse(float *y, const int8_t *w, const uint16_t *inde
             sum = dot_i8(sum, w, dot_read(q + 4 * (size_t)*index));
         affine_i8_end(y, sum, scale, bias, step, at);
     }
+#endif
 }
 
 #endif

@@ -62,6 +62,12 @@
 #elif defined(__wasm_simd128__)
 #define EDGERNN_WASM 1
 #include <wasm_simd128.h>
+#elif defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
+#define EDGERNN_MVE 1
+#include <arm_mve.h>
+#elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 77 && !defined(__ARM_BIG_ENDIAN)
+#define EDGERNN_DSP 1 /* of a Cortex-M: 77 is 'M' */
+#include <arm_acle.h>
 #endif
 
 /* Whether registers are enough for the sums of one group of inputs only. */

@@ -14,13 +14,17 @@
 
 #include "fixed_avx2.h"
 #include "fixed_avx512.h"
+#include "fixed_dsp.h"
+#include "fixed_mve.h"
 #include "fixed_wasm.h"
 
 #if !defined(EDGERNN_AT_ONCE)
 
 #define EDGERNN_AT_ONCE 1
 typedef int32_t q32;
+#if !defined(EDGERNN_DSP)
 typedef int64_t q64;
+#endif
 
 EDGERNN_FN q32 q_i8(const int8_t *p) { return *p; }
 EDGERNN_FN q32 q_i16(const int16_t *p) { return *p; }
@@ -33,9 +37,10 @@ EDGERNN_FN q32 q_mul(q32 a, q32 b) { return a * b; }
 EDGERNN_FN q32 q_times(q32 a, int32_t b) { return a * b; }
 EDGERNN_FN q32 q_positive(q32 a) { return a > 0 ? a : 0; }
 EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return a < low ? low : a > high ? high : (q32)a; }
+EDGERNN_FN q32 q_hold(q32 a, q32 last, int32_t steps) { return a - last <= steps && last - a <= steps ? last : a; }
+#if !defined(EDGERNN_DSP)
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_end(a + zero, -128, 127); }
 EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_end(a + zero, -32768, 32767); }
-EDGERNN_FN q32 q_hold(q32 a, q32 last, int32_t steps) { return a - last <= steps && last - a <= steps ? last : a; }
 EDGERNN_FN q64 q_halve(q64 a, int shift) { return (a + ((q64)1 << (shift - 1))) >> shift; }
 EDGERNN_FN q64 rescale(q32 a, int32_t mantissa, int shift) { return q_halve((q64)a * mantissa, shift); }
 EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) {
@@ -44,6 +49,7 @@ EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) 
 EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int shift) {
     return q_halve((q64)a * *by + *plus, shift);
 }
+#endif
 EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) { return rescale(a, *mantissa, *shift); }
 EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) { return table[i]; }
 EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) { return table[i]; }
