@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 import goldens
+from edgernn.artifact.rnn import digest
 from edgernn.device.runtimes import RUNTIMES
 from edgernn.model.graph import Graph
 from edgernn_export import export
@@ -25,12 +26,11 @@ DOT_PRODUCTS = "dot_products"
 
 
 def sources() -> str:
-    """The hash of all that artifacts depend on."""
+    """All that artifacts of a graph depend on."""
     files = [
         *sorted((ROOT / "edgernn").rglob("*.py")),
         *sorted(path for path in (ROOT / "export").rglob("*") if path.suffix in {".py", ".c", ".h", ".txt"}),
         *sorted((ROOT / "devices").glob("*.toml")),
-        *(ROOT / "tests" / name for name in ("zoo.py", "goldens.py", "emulated/prepared.py")),
     ]
     return "".join(f"{path.relative_to(ROOT)}\n{path.read_text()}" for path in files)
 
@@ -39,7 +39,8 @@ def for_boards(boards: Mapping[str, Board]) -> dict[str, Path]:
     """Board -> the folder of its artifacts with their goldens."""
     state, names = sources(), {name: name.replace(" ", "-") for name in boards}
     runtimes = sorted({runtime for board in boards.values() for runtime in board.runtimes})
-    host = debian.cached(CACHE, "goldens", (state, runtimes), lambda place: _host(place, runtimes))
+    models, recipe = [(key, digest(_graph(key))) for key in _keys()], Path(goldens.__file__).read_text()
+    host = debian.cached(CACHE, "goldens", (state, recipe, models, runtimes), lambda place: _host(place, runtimes))
     folders = {}
     for name, board in boards.items():
         libraries = debian.cached(
