@@ -17,7 +17,7 @@ from typing import Any
 from emulated import prepared, pythons, steps
 from emulated.debian import PreparationError, ran
 from emulated.processors import BOARDS, PROCESSORS, MissingProgramError, emulator
-from emulated.system import ROOT, system
+from emulated.system import ROOT, site_packages, system
 
 sys.path.insert(0, str(ROOT / "bench"))
 import results
@@ -29,6 +29,8 @@ def python_boards(only: str, wheel: Path) -> list[dict[str, Any]]:
     """A row for each board and runtime."""
     boards = {name: board for name, board in BOARDS.items() if only in name}
     systems = {name: system(name, board) for name, board in boards.items()}
+    for board, runtime in ((board, runtime) for board in boards.values() for runtime in board.runtimes):
+        site_packages(board, runtime, wheel)  # what cannot be installed is seen before anything is compiled
     folders = prepared.for_boards(boards)
 
     def of_board(name: str) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ class Board:
         device: the profile that libraries are compiled for.
         architecture: Debian's name of it.
         packages: of Debian, with what they depend on.
-        platform: of wheels.
+        platform: the machine in the names of wheels.
         part: the number of the core in /proc/cpuinfo, after ARM's.
         runtimes: runtime -> the packages that pip brings for it; with nothing they depend on where `bare`.
         bare: whether PyPI has no numpy for it, and Debian's is used.
@@ -65,7 +65,7 @@ A7 = Processor("Cortex-A7", "arm", "cortex-a7", "arm-linux-musleabihf", "cortex_
 OF_64_BITS = {
     "architecture": "arm64",
     "packages": ("python3.11", "libstdc++6"),
-    "platform": "manylinux_2_28_aarch64",
+    "platform": "aarch64",
     "runtimes": {name: (RUNTIMES[name].package,) for name in ("onnxruntime", "ai-edge-litert")},
 }
 
@@ -73,7 +73,7 @@ BOARDS: Mapping[str, Board] = {
     "aarch64 without dot products": Board(A53, "raspberrypi3bplus", part="0xd03", **OF_64_BITS),
     "aarch64 with dot products": Board(A76, "raspberrypi5", part="0xd0b", **OF_64_BITS),
     "armv7": Board(
-        A7, "raspberrypi4-32bit", "armhf", ("python3.11", "python3-numpy", "libstdc++6"), "manylinux_2_34_armv7l",
+        A7, "raspberrypi4-32bit", "armhf", ("python3.11", "python3-numpy", "libstdc++6"), "armv7l",
         part="0xc07", runtimes={"tflite-runtime": ("tflite-runtime", "click", "tomli-w")}, bare=True,
         links={"libblas.so.3": "blas", "liblapack.so.3": "lapack"},
     ),

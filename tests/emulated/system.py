@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache/boards"
 CORES = 4
 PYTHON = "python3.11"
+GLIBC, OLDEST = 36, 16  # the minor version of Debian's C library, and the last that no wheel asks for
 
 HWCAP = {
     "aarch64": "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop "
@@ -141,5 +142,6 @@ def _joined(place: Path, others: Path, wheel: Path) -> None:
 
 def _pip(place: Path, board: Board, *arguments: str) -> None:
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
-    suits = ["--platform", board.platform, "--python-version", "3.11", "--only-binary=:all:"]
+    platforms = [f"manylinux_2_{minor}_{board.platform}" for minor in range(GLIBC, OLDEST, -1)]
+    suits = [*(f"--platform={each}" for each in platforms), "--python-version=3.11", "--only-binary=:all:"]
     debian.ran([*pip, "--target", str(place / "site-packages"), *suits, *arguments])

@@ -86,6 +86,8 @@ def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, 
     Raises:
         FileError: the runtime refuses the file or a shape.
     """
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)  # once, since tflite-runtime on 32-bit ARM leaves denormals off, and numpy would warn of that
     try:
         interpreter = Interpreter(model_content=data, num_threads=threads)
         for detail in interpreter.get_input_details() if shapes else ():
