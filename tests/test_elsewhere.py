@@ -7,12 +7,11 @@ import struct
 import subprocess
 
 import pytest
-from click.testing import CliRunner
 
 import edgernn
+from edge import edge
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import parse_manifest
-from edgernn.cli import main
 from edgernn.commands.export import ELSEWHERE
 from edgernn.errors import CompilerError, ParityError, UsageError
 from edgernn_export import export
@@ -71,10 +70,9 @@ def test_a_library_for_another_system_is_labelled_untested(system, processor, tm
 
 def test_the_command_says_that_it_is_untested(tmp_path):
     edgernn.save(KWS, tmp_path / "kws.rnn")
-    call = ["export", str(tmp_path / "kws.rnn"), str(tmp_path / "kws.dylib")]
-    done = CliRunner().invoke(main, call)
-    assert "bytes  for aarch64-macos, untested" in done.output
-    printed = json.loads(CliRunner().invoke(main, [*call, "--json"]).output)
+    call = ("export", tmp_path / "kws.rnn", tmp_path / "kws.dylib")
+    assert "bytes  for aarch64-macos, untested" in edge(*call)
+    printed = json.loads(edge(*call, "--json"))
     assert printed["systems"] == {str(tmp_path / "kws.dylib"): "aarch64-macos, untested"}
 
 

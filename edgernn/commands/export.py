@@ -60,7 +60,7 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write .onnx, .tflite, .so, .c, .wasm, .dll, .dylib, .rnn or .edge files.
+    """Write .onnx, .tflite, .so, .c, .wasm, .rnn or .edge files.
 
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give

@@ -29,8 +29,9 @@ def python_boards(only: str, wheel: Path) -> list[dict[str, Any]]:
     """A row for each board and runtime."""
     boards = {name: board for name, board in BOARDS.items() if only in name}
     systems = {name: system(name, board) for name, board in boards.items()}
-    for board, runtime in ((board, runtime) for board in boards.values() for runtime in board.runtimes):
-        site_packages(board, runtime, wheel)  # what cannot be installed is seen before anything is compiled
+    for board in boards.values():
+        for runtime in board.runtimes:
+            site_packages(board, runtime, wheel)  # what cannot be installed is seen before anything is compiled
     folders = prepared.for_boards(boards)
 
     def of_board(name: str) -> list[dict[str, Any]]:

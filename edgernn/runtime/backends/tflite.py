@@ -29,6 +29,9 @@ def _installed() -> tuple[Any, str]:
     raise runtimes[0].missing() from reason
 
 
+for _kind in (np.float32, np.float64):
+    np.finfo(_kind)  # numpy keeps it; on 32-bit ARM tflite-runtime turns denormals off when it is imported
+
 Interpreter, PACKAGE = _installed()
 
 RUNTIME = f"{PACKAGE} {metadata.version(PACKAGE)}"
@@ -86,8 +89,6 @@ def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, 
     Raises:
         FileError: the runtime refuses the file or a shape.
     """
-    for kind in (np.float32, np.float64):
-        np.finfo(kind)  # once, since tflite-runtime on 32-bit ARM leaves denormals off, and numpy would warn of that
     try:
         interpreter = Interpreter(model_content=data, num_threads=threads)
         for detail in interpreter.get_input_details() if shapes else ():
