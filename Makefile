@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start hundreds of Pythons; where this is set, each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env devices formats demo test test-fast lint docs dist sbom bench accuracy compression clean
+.PHONY: help env devices formats demo test test-fast lint docs dist sbom boards bench accuracy compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
@@ -26,6 +26,7 @@ help:
 	@echo "make docs   the documentation, into .cache/site"
 	@echo "make dist   the wheel and the source, into .cache/dist; built twice, and the same bytes"
 	@echo "make sbom   what the wheel is made of, as CycloneDX, into .cache/sbom.json"
+	@echo "make boards  the wheel and compiled steps on the processors of boards, in qemu (ten minutes, then four)"
 	@echo "make bench  the times of docs/results.md, into bench/results (takes 25 minutes on two idle cores)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
 	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
@@ -104,6 +105,11 @@ lint: env
 # From docs/ and the code, without a network; a warning is an error.
 docs: env
 	NO_MKDOCS_2_WARNING=1 $(HOST)/bin/mkdocs build --strict
+
+# Needs qemu-user-static, apt and dpkg; nothing of this machine's packages changes. What is prepared stays in .cache.
+boards: env $(DIST)/.made
+	PYTHONPATH=tests $(HOST)/bin/python -m emulated
+	$(HOST)/bin/python bench/readme.py
 
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import board_tables
 import step_tables
 
 import tables
@@ -23,6 +24,7 @@ README, RESULTS, PICTURE = ROOT / "README.md", ROOT / "docs/results.md", ROOT / 
 KINDS = ROOT / "docs/reference/supported.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 SUPPORTED = ("<!-- supported: begin -->", "<!-- supported: end -->")
+EXECUTED = ("<!-- boards: begin -->", "<!-- boards: end -->")
 
 SHOWN = {("gru", 32): "GRU, 32 units", ("gru", 128): "GRU, 128 units"}
 """The models of the picture."""
@@ -52,7 +54,7 @@ STEPPED = {
 SECTIONS = (
     *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, step_tables.levels, step_tables.streams),
     *(step_tables.delta, step_tables.spectra, tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
-    *(tables.cells, tables.keyword, tables.budgets, tables.exports),
+    *(tables.cells, tables.keyword, tables.budgets, tables.exports, board_tables.boards),
 )
 """The sections of docs/results.md, in order."""
 
@@ -136,9 +138,9 @@ def results_page() -> str:
         "# Results",
         "",
         (
-            "This page is written by `make bench`, `make accuracy` and `make compression` from `bench/results`; a test "
-            "fails where it shows anything else. [How a latency claim is made](explanation/latency.md) says what the "
-            "times mean."
+            "This page is written by `make bench`, `make accuracy`, `make compression` and `make boards` from "
+            "`bench/results`; a test fails where it shows anything else. [How a latency claim is "
+            "made](explanation/latency.md) says what the times mean."
         ),
         "",
     ]
@@ -155,6 +157,7 @@ def pages() -> dict[Path, str]:
     """Every file that shows results -> what it should hold."""
     results = read("step_latency")
     text = between(README.read_text(), BEGIN, figures(results, read("paced")), END)
+    text = between(text, EXECUTED[0], board_tables.summary(), EXECUTED[1])
     return {
         README: between(text, SUPPORTED[0], supported.summary(), SUPPORTED[1]),
         KINDS: supported.page(),

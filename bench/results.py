@@ -21,6 +21,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     ),
     "accuracy": ("accuracy", "crnn", "keyword_stream", "cells", "spectra", "delta"),
     "compression": ("compression",),
+    "boards": ("boards",),
 }
 """A make target -> the results that it measures."""
 

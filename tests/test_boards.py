@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import struct
 import subprocess
 import sys
 import tomllib
@@ -543,3 +544,28 @@ def test_the_command_refuses_what_is_no_board(tmp_path):
     assert "did you mean 'raspberrypi5'?" in edge("devices", "rasberrypi5", code=2)
     path = written(tmp_path, GOOD.replace("cores", "coers"))
     assert "line 9: there is no figure 'coers'" in edge("devices", path, code=2)
+
+
+VECTORS = {  # as qemu's Cortex-A53, A76 and A7 are told of AT_HWCAP, between AT_PAGESZ and the end
+    ("aarch64", 8, 0x8FB): {"asimd"},
+    ("aarch64", 8, 0x119FFB): {"asimd", "asimddp"},
+    ("armv7l", 4, 0x1FB8D7): {"neon", "vfpv4"},
+    ("armv7l", 4, 0): set(),
+}
+
+
+@pytest.mark.parametrize(("machine", "width", "hwcap"), VECTORS)
+def test_the_kernel_tells_a_process_what_its_processor_has(machine, width, hwcap, monkeypatch):
+    """A PC that emulates the processor has a /proc/cpuinfo of its own, with none of these flags."""
+    kind = "Q" if width == 8 else "I"
+    vector = struct.pack(f"<6{kind}", 6, 4096, isa.AT_HWCAP, hwcap, 0, 0)
+    assert isa.hwcap_flags(vector, machine, width) == VECTORS[machine, width, hwcap]
+    if width == struct.calcsize("P"):
+        monkeypatch.setattr(platform, "machine", lambda: machine)
+        monkeypatch.setattr(Path, "read_bytes", lambda path: vector if str(path) == "/proc/self/auxv" else b"")
+        assert isa.here() == (machine, VECTORS[machine, width, hwcap])
+
+
+def test_every_flag_of_arm_has_its_bit():
+    for machine, bits in isa.HWCAP.items():
+        assert set(bits) == set().union(*(level.flags for level in isa.LEVELS.values() if level.machine == machine))

@@ -9,6 +9,7 @@ import pytest
 
 import edgernn
 import edgernn_export
+from edgernn.commands.export import ELSEWHERE
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import UnsupportedError
 from edgernn.interpreters.numpy import Stepper
@@ -59,7 +60,7 @@ def test_a_module_streams_on_every_runtime(path, monkeypatch, tmp_path):
     xs = frames(graph, 100)
     expected, _ = Stepper(graph).run(xs)
     edgernn.save(graph, tmp_path / "m.rnn")
-    written = [tmp_path / "m.rnn", *(tmp_path / f"m{suffix}" for suffix in TARGETS)]
+    written = [tmp_path / "m.rnn", *(tmp_path / f"m{suffix}" for suffix in TARGETS if suffix not in ELSEWHERE)]
     for each in written[1:]:
         export(graph, each)
     for each in written:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from edgernn_export.packaging.options import PackageOptions
 
 
+ELSEWHERE = (".dll", ".dylib")
+
+
 @click.command(no_args_is_help=True)
 @click.argument("model", type=PATH)
 @click.argument("out", nargs=-1, required=True, type=PATH)
@@ -63,16 +66,17 @@ def export(
 ) -> None:
     """Write a model as files for devices, or as a project folder.
 
-    The suffix of OUT is .onnx, .tflite, .so, .c, .wasm, .rnn or .edge.
+    The suffix of OUT is .onnx, .tflite, .so, .dll, .dylib, .c, .wasm, .rnn or .edge.
 
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
     --example. --labels and --period are stored in the files. A static precision needs the ranges of a calibrated model,
     or --calibrate. A .so is compiled for this machine, or for the --board; with --levels all for each level of
-    processors, and takes the best when it is loaded. A .edge is a package: the graph, the formats of --to, a manifest
-    and recorded answers, which `edgernn verify` replays; it may be for several boards, --board A,B, and have cheaper
-    precisions, --also, for a busy machine. A name without a suffix is a new folder, --as what a tool or a language
-    expects, such as a library for Arduino. Nothing is written unless every file is proved.
+    processors, and takes the best when it is loaded. A .dll is for Windows on x86-64, a .dylib for macOS on ARM; what
+    is printed says whether it was tested. A .edge is a package: the graph, the formats of --to, a manifest and recorded
+    answers, which `edgernn verify` replays; it may be for several boards, --board A,B, and have cheaper precisions,
+    --also, for a busy machine. A name without a suffix is a new folder, --as what a tool or a language expects, such as
+    a library for Arduino. Nothing is written unless every file is proved.
     """
     from edgernn.artifact import rnn
 
@@ -96,12 +100,21 @@ def export(
         for path, write in writers.items():
             rendered[path] = write(graph, tuple(further))
             step(1, path)
-    sizes = {path: len(data) for path, data in _written(rendered, folders).items()}
+    files = _written(rendered, folders)
+    sizes, elsewhere = {path: len(data) for path, data in files.items()}, _elsewhere(files)
     if as_json:
-        click.echo(json.dumps({"graph": rnn.digest(graph), "precision": graph.precision, "files": sizes}))
+        result = {"graph": rnn.digest(graph), "precision": graph.precision, "files": sizes}
+        click.echo(json.dumps(result | ({"systems": elsewhere} if elsewhere else {})))
     else:
         for path, size in sizes.items():
-            click.echo(f"{path}  {size:,} bytes")
+            click.echo(f"{path}  {size:,} bytes" + (f"  for {elsewhere[path]}" if path in elsewhere else ""))
+
+
+def _elsewhere(files: dict[str, bytes]) -> dict[str, str]:
+    """Return the libraries for other operating systems: the system of each, and whether it was tested."""
+    from edgernn.artifact.manifest import parse_manifest
+
+    return {path: parse_manifest(data, path).cpu for path, data in files.items() if _suffix(path) in ELSEWHERE}
 
 
 def _written(rendered: "Mapping[str, Mapping[str, bytes]]", folders: "Sequence[str]") -> dict[str, bytes]:

@@ -15,7 +15,7 @@ class Level:
 
     Attributes:
         machine: as `platform.machine()` returns it.
-        flags: their names in /proc/cpuinfo.
+        flags: their names in /proc/cpuinfo of Linux.
         options: those of gcc and clang.
         zig: zig's name of a processor that has no more instructions.
         cpus: zig's names of processors for which compiled steps use no other instructions.
@@ -102,15 +102,41 @@ MICROCONTROLLERS: Mapping[str, Toolchain] = MappingProxyType(
 ANY = "any-"
 SEVERAL = ","
 
+HWCAP: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "aarch64": MappingProxyType({"asimd": 1 << 1, "asimddp": 1 << 20}),
+        "armv7l": MappingProxyType({"neon": 1 << 12, "vfpv4": 1 << 16}),
+    }
+)
+"""Machine -> flag -> its bit in AT_HWCAP, for all flags of LEVELS: asm/hwcap.h of Linux."""
+
+AT_HWCAP = 16  # of the auxiliary vector, getauxval(3)
+
 _HALVED = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}  # 64-bit machine -> what a 32-bit program sees
 _IN_32_BITS = frozenset({"neon", "vfpv4"})  # every Armv8-A with "asimd" has these in its 32-bit state
 
 
 def here() -> tuple[str, frozenset[str]]:
-    """The name of this machine and the flags of its processor."""
+    """The name of this machine and the flags of its processor.
+
+    On ARM the kernel tells this process its flags. So they are right too where a PC emulates the processor, as a
+    container for another machine does, and /proc/cpuinfo is that of the PC.
+    """
+    machine, width = seen(platform.machine(), frozenset(), struct.calcsize("P"))[0], struct.calcsize("P")
+    if machine in HWCAP:
+        try:
+            return machine, hwcap_flags(Path("/proc/self/auxv").read_bytes(), machine, width)
+        except OSError:  # the process may not be examined
+            pass
     text = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
     lines = [line.partition(":")[2] for line in text.splitlines() if line.lower().startswith(("flags", "features"))]
-    return seen(platform.machine(), frozenset(lines[0].split() if lines else ()), struct.calcsize("P"))
+    return seen(platform.machine(), frozenset(lines[0].split() if lines else ()), width)
+
+
+def hwcap_flags(vector: bytes, machine: str, pointer_bytes: int) -> frozenset[str]:
+    """The flags in the auxiliary vector of a process on a machine of HWCAP, as far as levels need them."""
+    pairs = dict(struct.iter_unpack("QQ" if pointer_bytes == 8 else "II", vector))
+    return frozenset(flag for flag, bit in HWCAP[machine].items() if pairs.get(AT_HWCAP, 0) & bit)
 
 
 def seen(machine: str, flags: frozenset[str], pointer_bytes: int) -> tuple[str, frozenset[str]]:

@@ -214,8 +214,9 @@ def export(
             whole windows, which only `.onnx` supports.
         path: the suffix selects the target: `.onnx`, `.tflite`, `.so` (also writes a loader for boards without numpy
             beside it), `.c` (also writes the `.h`), or `.wasm` (also writes the `.mjs` that runs it and its types; the
-            proof runs in node, or where there is none as that of a `.so` for another board). A `.edge` is a package of
-            some of these, and of the graph.
+            proof runs in node, or where there is none as that of a `.so` for another board), or `.dll` for Windows on
+            x86-64 and `.dylib` for macOS on ARM (also write the `.h`; proved as a `.so` is, and labelled untested
+            unless wine ran it). A `.edge` is a package of some of these, and of the graph.
         device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for it; the proof
             runs the same code compiled for this machine, and the library tests itself when it is loaded.
         runtime: the package that will run it, where a format has several: "ai-edge-litert" (the default) or

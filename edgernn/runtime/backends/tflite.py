@@ -29,6 +29,9 @@ def _installed() -> tuple[Any, str]:
     raise runtimes[0].missing() from reason
 
 
+for _kind in (np.float32, np.float64):
+    np.finfo(_kind)  # numpy keeps it; on 32-bit ARM tflite-runtime turns denormals off when it is imported
+
 Interpreter, PACKAGE = _installed()
 
 RUNTIME = f"{PACKAGE} {metadata.version(PACKAGE)}"

@@ -11,8 +11,8 @@ from edgernn.device.runtimes import NATIVE, Runtime, running
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 
-EVERYWHERE = (".wasm",)
-"""Suffixes of files that no runtime of edgernn opens, and that run wherever another program does."""
+EVERYWHERE = (".wasm", ".dll", ".dylib")
+"""Suffixes of files that no runtime of edgernn opens, and that run wherever another program or system does."""
 
 
 @dataclass(frozen=True)

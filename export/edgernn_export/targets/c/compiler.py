@@ -62,6 +62,19 @@ def for_board(name: str, triple: str, cpu: str) -> Compiler:
     return _with_zig(f"'{name}'", ("-target", triple, f"-mcpu={cpu}"))
 
 
+def for_system(name: str, triple: str, cpu: str) -> Compiler:
+    """The compiler for another operating system, in zig's terms.
+
+    Args:
+        name: of the file, for error messages.
+        triple, cpu: as in `for_board`.
+
+    Raises:
+        CompilerError: ziglang is not installed.
+    """
+    return _with_zig(f"'{name}'", ("-target", triple, f"-mcpu={cpu}"))
+
+
 def shared_library(source: str, compiler: Compiler, binaries: Mapping[str, bytes] = NO_FILES) -> bytes:
     """Compile one source, and the files that it includes, to a shared library.
 

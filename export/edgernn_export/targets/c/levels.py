@@ -31,9 +31,6 @@ CPUID: Mapping[str, tuple[int, int, int, int]] = MappingProxyType(
 )
 """Flag of x86 -> its leaf, the part of that, the register (eax is 0) and the bit: Intel's manual, volume 2, CPUID."""
 
-HWCAP: Mapping[str, int] = MappingProxyType({"asimd": 1 << 1, "asimddp": 1 << 20})
-"""Flag of aarch64 -> its bit: asm/hwcap.h of Linux."""
-
 YMM, ZMM = 0x6, 0xE6  # of XCR0
 
 DEFINITION = re.compile(r"^(?:CALLED )?((?!static\b|typedef\b|extern\b)\w[\w *]*?)(\w+)\(([^()]*)\) \{", re.MULTILINE)
@@ -136,7 +133,7 @@ def _x86(flags: frozenset[str]) -> str:
 
 
 def _aarch64(flags: frozenset[str]) -> str:
-    mask = sum(HWCAP[flag] for flag in flags)
+    mask = sum(isa.HWCAP["aarch64"][flag] for flag in flags)
     return f"(has & {mask:#x}) == {mask:#x}"
 
 

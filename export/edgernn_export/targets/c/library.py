@@ -116,6 +116,7 @@ def _loader(named: NamedTrace, stem: str, names: tuple[str, ...], library: bytes
             "sha256": sha256(library).hexdigest(),
             "machine": isa.level(names[0]).machine,
             "flags": [sorted(isa.level(name).flags) for name in names],
+            "hwcap": dict(isa.HWCAP.get(isa.level(names[0]).machine, {})),
             "typecode": "i" if symbols else "f",
             "largest_state": HELD,
             "invalid": "an index outside the table" if symbols else f"not finite, or beyond {named.manifest.limit:.3g}",
