@@ -3,13 +3,14 @@
 import json
 import re
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import document
+from edge import called
 import edgernn
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import graph_manifest, parse_manifest
@@ -268,6 +269,26 @@ def test_the_manifest_is_inside(kws):
     about = in_node(kws, "answer(instantiate(bytes).manifest);")
     assert about["edgernn.sha256"] == checksum
     assert about["edgernn.labels"] == [*KWS.labels]
+
+
+def test_info_shows_the_manifest_and_open_names_node(kws):
+    path = kws / "m.wasm"
+    code, printed, _ = called("info", path, "--json")
+    assert code == 0
+    entries, manifest = json.loads(printed), asdict(graph_manifest(KWS))
+    assert entries["sha256"] == verify(path.read_bytes(), "m.wasm")
+    assert {name: entries[name] for name in ("cpu", "inputs", "states")} == {
+        "cpu": target.CPU,
+        "inputs": manifest["inputs"],
+        "states": dict(manifest["states"]),
+    }
+    assert re.search(r"^cpu +wasm32-simd128$", called("info", path)[1], re.MULTILINE)
+    with pytest.raises(UsageError, match=r"m\.wasm' cannot be opened here: a \.wasm file runs in a browser or in node"):
+        edgernn.open(path)
+    damaged = kws / "damaged.wasm"
+    damaged.write_bytes(path.read_bytes()[:-1])
+    code, _, failed = called("info", damaged)
+    assert (code != 0, "was truncated or altered" in failed) == (True, True)
 
 
 def test_a_module_of_another_model_or_with_other_weights_is_refused(kws, tmp_path):
