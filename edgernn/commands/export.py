@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from edgernn.commands.options.calibration import (
 )
 from edgernn.commands.options.foreign import load, period_ms, shape_of
 from edgernn.commands.options.packaging import PACKING, package_options, parsed_package, parsed_precisions
+from edgernn.commands.options.project import PROJECTED, is_folder, kind_of, project_option
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--runtime", metavar="PACKAGE", help="Write for this runtime, such as tflite-runtime.")
 @shared.board(None)
 @click.option("--levels", metavar="NAMES", help="Levels of processors that one .so holds: all, or names with commas.")
+@project_option
 @package_options
 @calibration_options
 @shared.as_json
@@ -54,10 +57,11 @@ def export(
     runtime: str | None,
     board: str | None,
     levels: str | None,
+    kind: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write .onnx, .tflite, .so, .c, .wasm, .rnn or .edge files.
+    """Write .onnx, .tflite, .so, .c, .wasm, .rnn or .edge files, or a folder.
 
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
@@ -65,33 +69,49 @@ def export(
     or --calibrate. A .so is compiled for this machine, or for the --board; with --levels all for each level of
     processors, and takes the best when it is loaded. A .edge is a package: the graph, the formats of --to, a manifest
     and recorded answers, which `edgernn verify` replays; it may be for several boards, --board A,B, and have cheaper
-    precisions, --also, for a busy machine. Nothing is written unless every file is proved.
+    precisions, --also, for a busy machine. A name without a suffix is a new folder, --as what a tool or a language
+    expects, such as a library for Arduino. Nothing is written unless every file is proved.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
-    from edgernn.files import atomic
+    from edgernn.files import atomic, folder
 
     packing, learning = ({name: options.pop(name) for name in names} for names in (PACKING, CALIBRATING))
+    folders = [path for path in out if is_folder(path)]
+    if kind is not None and not folders:
+        raise UsageError(f"--as {kind} arrived for '{out[0]}', a file; give the name of a folder, without a suffix")
     for name, value in packing.items():
-        if value is not None and ".edge" not in map(_suffix, out):
+        if value is not None and not (".edge" in map(_suffix, out) or (folders and name in PROJECTED)):
             raise UsageError(f"--{name.replace('_', '-')} arrived for '{out[0]}'; only a .edge package has it")
     also = parsed_precisions(packing.pop("also"))
     _check_precisions(tuple(filter(None, (precision, *also))), keep, learning)
     package = parsed_package(**packing)
-    writers = {path: _writer(path, package, runtime, board, levels) for path in out}
+    writers = {
+        path: _folder_writer(path, kind_of(path, kind, board), package, runtime, board, levels)
+        if path in folders
+        else _writer(path, package, runtime, board, levels)
+        for path in out
+    }
     model_graph = _load(model, options)
     calibration = read_calibration(model_graph, learning)
     graph, *further = (_quantize(model_graph, each, keep, calibration) for each in (precision, *also))
     files: dict[str, bytes] = {}
+    inside: dict[str, dict[str, bytes]] = {}
     with bar("exporting", len(writers)) as step:
         for path, write in writers.items():
             more = write(graph, tuple(further))
             for both in files.keys() & more.keys():
                 raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
-            files |= more
+            (inside.setdefault(path, {}) if path in folders else files).update(more)
             step(1, path)
+    for path, content in inside.items():
+        folder.create(path, content)
     atomic.write_all(files)
-    sizes = {path: len(data) for path, data in files.items()}
+    paths = {
+        **{os.path.join(path, name): data for path, each in inside.items() for name, data in each.items()},
+        **files,
+    }
+    sizes = {path: len(data) for path, data in paths.items()}
     if as_json:
         click.echo(json.dumps({"graph": rnn.digest(graph), "precision": graph.precision, "files": sizes}))
     else:
@@ -126,6 +146,20 @@ def _writer(
     target_of(path)
     destination = destination_of(path, runtime, board, levels)
     return lambda graph, _: render(graph, path, destination)
+
+
+def _folder_writer(
+    path: str, kind: str, package: "PackageOptions", runtime: str | None, board: str | None, levels: str | None
+) -> "Callable[[Graph, tuple[Graph, ...]], dict[str, bytes]]":
+    """Return what renders a folder, as `_writer` does a file."""
+    from edgernn.errors import UsageError
+    from edgernn_export.projects.write import check, rendered
+
+    for option, value in {"--runtime": runtime, "--levels": levels}.items():
+        if value is not None:
+            raise UsageError(f"{option} {value} arrived for the folder '{path}', which has none: leave it out")
+    check(path, kind, board)
+    return lambda graph, _: rendered(graph, path, kind, board, package)
 
 
 def _suffix(path: str) -> str:

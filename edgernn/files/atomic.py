@@ -35,7 +35,7 @@ def read(path: str | os.PathLike[str], *, longest: int | None = None) -> bytes:
         with open(path, "rb") as file:
             data = file.read() if longest is None else file.read(longest + 1)
     except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
-        raise FileError(f"'{path}' cannot be read: {_reason(error)}; check the path") from error
+        raise FileError(f"'{path}' cannot be read: {reason(error)}; check the path") from error
     if longest is not None and len(data) > longest:
         raise FileError(f"'{path}' has more than {longest:,} bytes; expected {longest:,} at most: check the path")
     checksums = _CHECKSUMS.get()
@@ -75,7 +75,7 @@ def writable(path: str | os.PathLike[str]) -> None:
         os.unlink(name)
         os.close(handle)
     except (OSError, ValueError) as error:
-        raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+        raise FileError(f"'{path}' cannot be written: {reason(error)}; check the path and the disk") from error
 
 
 @interrupt.deferred()
@@ -98,13 +98,13 @@ def write_all(files: Mapping[str, bytes]) -> None:
         for path in files:
             os.replace(temporaries[path][1], targets[path])
         for folder in {target.parent for target in targets.values()}:
-            _sync(folder)
+            sync(folder)
     except BaseException as error:
         for _, name in temporaries.values():
             with suppress(FileNotFoundError):  # it was renamed already
                 os.unlink(name)
         if isinstance(error, OSError | ValueError):
-            raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+            raise FileError(f"'{path}' cannot be written: {reason(error)}; check the path and the disk") from error
         raise
     finally:
         for handle, _ in temporaries.values():
@@ -149,7 +149,7 @@ def create_all(files: Mapping[str, bytes], private: Container[str] = ()) -> None
         for each in created:
             os.unlink(each)
         if isinstance(error, OSError | ValueError):
-            raise FileError(f"'{path}' cannot be created: {_reason(error)}; choose another path") from error
+            raise FileError(f"'{path}' cannot be created: {reason(error)}; choose another path") from error
         raise
     finally:
         for handle, name in temporaries.values():
@@ -189,7 +189,7 @@ def _fill(handle: int, data: bytes, mode: int | None) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Put the names in a folder on disk, so that a rename outlives a loss of power."""
     with suppress(PermissionError):  # a folder may be writable and not readable
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -202,7 +202,8 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
+    """Why the system refused a path, in its own words."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
@@ -230,7 +231,7 @@ def appendable(path: str | os.PathLike[str]) -> None:
     try:
         os.close(_at_the_end(path))
     except (OSError, ValueError) as error:
-        raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+        raise FileError(f"'{path}' cannot be written: {reason(error)}; check the path and the disk") from error
 
 
 def append(path: str | os.PathLike[str], line: bytes) -> None:
@@ -256,7 +257,7 @@ def append(path: str | os.PathLike[str], line: bytes) -> None:
         finally:
             os.close(handle)
     except (OSError, ValueError) as error:
-        raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+        raise FileError(f"'{path}' cannot be written: {reason(error)}; check the path and the disk") from error
 
 
 def _at_the_end(path: str | os.PathLike[str]) -> int:

@@ -46,9 +46,16 @@ def file(folder: Path, mode: int = 0o600) -> tuple[int, str]:
 
 
 @contextmanager
-def directory() -> Iterator[Path]:
-    """Create a folder among the system's temporary folders, and remove it at the end of the block."""
-    top = Path(tempfile.gettempdir())
+def directory(parent: Path | None = None) -> Iterator[Path]:
+    """Create a private folder in a folder, and remove it at the end of the block.
+
+    Args:
+        parent: where it is created; by default among the system's temporary folders.
+
+    Raises:
+        OSError: the folder cannot be created.
+    """
+    top = parent or Path(tempfile.gettempdir())
     sweep(top)
     while True:
         name = tempfile.mkdtemp(SUFFIX, PREFIX, top)

@@ -2,7 +2,8 @@
 
 from_torch converts a module and compares both in float64; from_file converts the model file of another tool, and
 window_from_file one that takes whole windows. export writes .onnx, .tflite, .so, .c, .wasm or a .edge package, and
-replays each file on its runtime before it is kept. PackageOptions and Card are what a package holds beside the graph.
+replays each file on its runtime before it is kept; export_project writes a folder, such as a library for Arduino.
+PackageOptions and Card are what a package holds beside the graph.
 adopt puts a contract around an .onnx or .tflite file of another tool that stays as it is. load_weights reads a state
 dict into a module.
 
@@ -17,16 +18,28 @@ if TYPE_CHECKING:
     from edgernn.package.manifest import Card
     from edgernn_export.adoption.adopt import adopt
     from edgernn_export.packaging.options import PackageOptions
+    from edgernn_export.projects.write import export_project
     from edgernn_export.translate import export, from_file, from_torch
     from edgernn_export.weights import load_weights
     from edgernn_export.windows import window_from_file
 
-__all__ = ["Card", "PackageOptions", "adopt", "export", "from_file", "from_torch", "load_weights", "window_from_file"]
+__all__ = [
+    "Card",
+    "PackageOptions",
+    "adopt",
+    "export",
+    "export_project",
+    "from_file",
+    "from_torch",
+    "load_weights",
+    "window_from_file",
+]
 
 _HOMES = {
     "Card": "edgernn.package.manifest",
     "PackageOptions": "edgernn_export.packaging.options",
     "adopt": "edgernn_export.adoption.adopt",
+    "export_project": "edgernn_export.projects.write",
     "load_weights": "edgernn_export.weights",
     "window_from_file": "edgernn_export.windows",
 }
