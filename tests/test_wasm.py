@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import document
-from edge import called
 import edgernn
+from edge import called
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import graph_manifest, parse_manifest
 from edgernn.cells import Dense, Embedding

@@ -8,7 +8,7 @@ project_option = click.option(
     "--as",
     "kind",
     metavar="KIND",
-    help="Kind of folder: arduino, cmake, esp-idf, platformio or zephyr.",
+    help="Kind of folder: arduino, cmake, demo, esp-idf, platformio or zephyr.",
 )
 
 PROJECTED = ("card",)

@@ -7,6 +7,7 @@ PROJECTS: dict[str, Project] = {
     for project in (
         Project("arduino", "edgernn_export.projects.components"),
         Project("cmake", "edgernn_export.projects.components"),
+        Project("demo", "edgernn_export.projects.demo", suffix=".wasm"),
         Project("esp-idf", "edgernn_export.projects.components"),
         Project("platformio", "edgernn_export.projects.components"),
         Project("zephyr", "edgernn_export.projects.components"),
