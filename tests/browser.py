@@ -27,7 +27,7 @@ QUIET = (
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
 DIRECT = build_opener(ProxyHandler({}))  # without the proxies of the environment
-SECONDS = 60  # for one answer of the driver
+SECONDS = 300  # for one answer of the driver; a busy machine is slow
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element, by the standard
 
 
@@ -97,7 +97,11 @@ def browser(folder: Path, *options: str) -> Iterator[Browser]:
 class Isolated(SimpleHTTPRequestHandler):
     """Files whose pages have the finer clock: nothing of another origin may be in their process."""
 
-    extensions_map: ClassVar = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript", ".wasm": "application/wasm"}
+    extensions_map: ClassVar = {
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
 
     def end_headers(self) -> None:
         """Add the two headers."""
