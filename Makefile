@@ -6,6 +6,7 @@ TFLITE_PYTHON ?= $(shell command -v python3.11)
 HOST := .venv
 LITERT := .venv-litert
 TFLITE := .venv-tflite
+FORMATS := .venv-formats
 DIST := .cache/dist
 SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pyproject.toml README.md LICENSE CHANGELOG.md
 
@@ -14,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start hundreds of Pythons; where this is set, each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env devices demo test test-fast lint docs dist sbom bench accuracy compression clean
+.PHONY: help env devices formats demo test test-fast lint docs dist sbom bench accuracy compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
@@ -76,10 +77,18 @@ $(TFLITE)/.made: $(DIST)/.made .constraints/tflite.txt
 	$(TFLITE)/bin/pip install -q --no-deps --force-reinstall $(DIST)/*.whl
 	touch $@
 
+# The checkers that the formats of components publish, for tests alone.
+formats: $(FORMATS)/.made
+
+$(FORMATS)/.made: .constraints/formats.txt
+	test -x $(FORMATS)/bin/python || $(PYTHON) -m venv $(FORMATS)
+	$(FORMATS)/bin/pip install -q -r .constraints/formats.txt
+	touch $@
+
 demo: env
 	$(HOST)/bin/edgernn demo
 
-test: env devices
+test: env devices formats
 	$(HOST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 test-fast: env
@@ -128,4 +137,4 @@ compression: env devices
 	$(HOST)/bin/python bench/readme.py
 
 clean:
-	rm -rf $(HOST) $(LITERT) $(TFLITE) .cache
+	rm -rf $(HOST) $(LITERT) $(TFLITE) $(FORMATS) .cache

@@ -19,7 +19,7 @@ from edgernn.model.graph import Graph
 from edgernn.passes.thresholds import weights_read
 from edgernn.train.data.features import features
 from edgernn.train.data.trainable import trainable_subgraph
-from edgernn_export.targets.c.instructions import LEVEL, count
+from edgernn_export.counting.count import LEVEL, count
 from spoken_digits import CACHE, FOLDER, RECIPE, SEEDS, digits, evaluated, once, sets
 
 HIDDEN = 64

@@ -152,9 +152,9 @@ def webassembly() -> list[str]:
         "",
         *table(["", "µs", "times faster than Web", "kB", "times smaller than Web"], figures),
         (
-            f"In an AudioWorklet of Chromium {browser['chromium'].partition('.')[0]}, in real time at 48 kHz, a step of GRU&nbsp;"
-            f"{browser['hidden']} in fp32 in each quantum of 128 samples: of {browser['steps']:,} steps 99 % take at "
-            f"most {browser['p99_us']} µs, which is {browser['p99_of_quantum']:.2%} of the quantum, by a clock that "
+            f"In an AudioWorklet of Chromium {browser['chromium'].partition('.')[0]}, in real time at 48 kHz, a step "
+            f"of GRU&nbsp;{browser['hidden']} in fp32 in each quantum of 128 samples: of {browser['steps']:,} steps "
+            f"99 % take at most {browser['p99_us']} µs, which is {browser['p99_of_quantum']:.2%} of the quantum, by a clock that "
             "moves by 5 µs."
         ),
         "",

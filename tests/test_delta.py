@@ -25,7 +25,7 @@ from edgernn.passes.quantize import quantize
 from edgernn.runtime.parts import flat_answer
 from edgernn.train.network.graph_network import GraphNetwork
 from edgernn_export import export
-from edgernn_export.targets.c.instructions import count
+from edgernn_export.counting.count import count
 from ways import EVERY_WAY, WAYS, needs
 from zoo import frames, one, t
 

@@ -15,7 +15,8 @@ from edgernn.interpreters import count as cost
 from edgernn.latency import history
 from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline, compare, from_times, load
 from edgernn.testing.gate import requirement
-from edgernn_export.targets.c.instructions import count
+from edgernn_export.counting.count import count
+from ways import needs
 from zoo import GRAPHS, keyword_spotter
 
 pytest_plugins = ["pytester"]
@@ -175,11 +176,18 @@ def test_a_file_that_is_no_baseline_is_an_error(suite, pytester, tmp_path):
             load(path)
 
 
-@pytest.mark.skipif(
-    bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
-)
-def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
+LEVELS = {
+    "x86-64-v3": pytest.mark.skipif(
+        bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
+    ),
+    "aarch64": needs("qemu-aarch64"),
+}
+
+
+@pytest.mark.parametrize("level", [pytest.param(level, marks=mark) for level, mark in LEVELS.items()])
+def test_instructions_tell_a_larger_model_from_the_same(level, suite, pytester):
     options = ("--edgernn-baseline=baselines", "--edgernn-instructions", "--edgernn-history=h.jsonl")
+    options += (f"--edgernn-level={level}",)
     first = suite(MODEL.format(hidden=16), *options, "--edgernn-update-baseline")
     first.assert_outcomes(passed=1)
     again = suite(MODEL.format(hidden=16), *options)
@@ -214,6 +222,11 @@ def test_a_failed_count_is_reported(suite, monkeypatch):
             "*instructions are counted for a Graph or an .rnn file, not for <function*; give the .rnn it was exported from"
         ]
     )
+
+
+def test_a_level_is_for_counts(suite):
+    result = suite(MODEL.format(hidden=4), "--edgernn-level=aarch64")
+    result.stderr.fnmatch_lines(["*--edgernn-level is for counted instructions: --edgernn-instructions"])
 
 
 @pytest.mark.parametrize("option", ["--edgernn-instructions", "--edgernn-update-baseline"])

@@ -18,12 +18,12 @@ from edgernn.commands.options.calibration import (
 )
 from edgernn.commands.options.foreign import load, period_ms, shape_of
 from edgernn.commands.options.packaging import PACKING, package_options, parsed_package, parsed_precisions
-from edgernn.commands.options.project import PROJECTED, is_folder, kind_of, project_option
+from edgernn.commands.options.project import PROJECTED, folders_of, kind_of, project_option
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from edgernn.model.graph import Graph
     from edgernn.passes.prepare import Calibration
@@ -61,7 +61,9 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write .onnx, .tflite, .so, .c, .wasm, .rnn or .edge files, or a folder.
+    """Write a model as files for devices, or as a project folder.
+
+    The suffix of OUT is .onnx, .tflite, .so, .c, .wasm, .rnn or .edge.
 
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
@@ -73,16 +75,10 @@ def export(
     expects, such as a library for Arduino. Nothing is written unless every file is proved.
     """
     from edgernn.artifact import rnn
-    from edgernn.errors import UsageError
-    from edgernn.files import atomic, folder
 
     packing, learning = ({name: options.pop(name) for name in names} for names in (PACKING, CALIBRATING))
-    folders = [path for path in out if is_folder(path)]
-    if kind is not None and not folders:
-        raise UsageError(f"--as {kind} arrived for '{out[0]}', a file; give the name of a folder, without a suffix")
-    for name, value in packing.items():
-        if value is not None and not (".edge" in map(_suffix, out) or (folders and name in PROJECTED)):
-            raise UsageError(f"--{name.replace('_', '-')} arrived for '{out[0]}'; only a .edge package has it")
+    folders = folders_of(out, kind)
+    _check_packing(packing, out, folders)
     also = parsed_precisions(packing.pop("also"))
     _check_precisions(tuple(filter(None, (precision, *also))), keep, learning)
     package = parsed_package(**packing)
@@ -95,28 +91,54 @@ def export(
     model_graph = _load(model, options)
     calibration = read_calibration(model_graph, learning)
     graph, *further = (_quantize(model_graph, each, keep, calibration) for each in (precision, *also))
-    files: dict[str, bytes] = {}
-    inside: dict[str, dict[str, bytes]] = {}
+    rendered: dict[str, dict[str, bytes]] = {}
     with bar("exporting", len(writers)) as step:
         for path, write in writers.items():
-            more = write(graph, tuple(further))
-            for both in files.keys() & more.keys():
-                raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
-            (inside.setdefault(path, {}) if path in folders else files).update(more)
+            rendered[path] = write(graph, tuple(further))
             step(1, path)
-    for path, content in inside.items():
-        folder.create(path, content)
-    atomic.write_all(files)
-    paths = {
-        **{os.path.join(path, name): data for path, each in inside.items() for name, data in each.items()},
-        **files,
-    }
-    sizes = {path: len(data) for path, data in paths.items()}
+    sizes = {path: len(data) for path, data in _written(rendered, folders).items()}
     if as_json:
         click.echo(json.dumps({"graph": rnn.digest(graph), "precision": graph.precision, "files": sizes}))
     else:
         for path, size in sizes.items():
             click.echo(f"{path}  {size:,} bytes")
+
+
+def _written(rendered: "Mapping[str, Mapping[str, bytes]]", folders: "Sequence[str]") -> dict[str, bytes]:
+    """Write the files of each output, and create the folders; return all of them by path.
+
+    Raises:
+        UsageError: two outputs have a file in common; nothing is written.
+        FileError: one cannot be written.
+    """
+    from edgernn.errors import UsageError
+    from edgernn.files import atomic, folder
+
+    files: dict[str, bytes] = {}
+    for path in (each for each in rendered if each not in folders):
+        for both in files.keys() & rendered[path].keys():
+            raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
+        files |= rendered[path]
+    for path in files:
+        atomic.writable(path)
+    for path in folders:
+        folder.create(path, rendered[path])
+    atomic.write_all(files)
+    inside = {os.path.join(path, name): data for path in folders for name, data in rendered[path].items()}
+    return inside | files
+
+
+def _check_packing(packing: dict[str, Any], out: tuple[str, ...], folders: "Sequence[str]") -> None:
+    """Check that what only a package has arrived for one.
+
+    Raises:
+        UsageError: it did not.
+    """
+    from edgernn.errors import UsageError
+
+    for name, value in packing.items():
+        if value is not None and not (".edge" in map(_suffix, out) or (folders and name in PROJECTED)):
+            raise UsageError(f"--{name.replace('_', '-')} arrived for '{out[0]}'; only a .edge package has it")
 
 
 def _writer(

@@ -166,17 +166,18 @@ def _open(model: Any, frames: Sequence[Any] | None) -> tuple[Step, Prime | None,
     return stream.step, stream.prime, program.backend, program.size, inputs
 
 
-def count_instructions(model: Any) -> GateResult:
+def count_instructions(model: Any, level: str | None = None) -> GateResult:
     """Count the instructions of a model's step in C; nothing is timed.
 
     Args:
         model: a Graph, or the path of an .rnn file.
+        level: of processors, one of edgernn_export.counting.count.COUNTERS; by default x86-64-v3.
 
     Raises:
-        UsageError: the model is something else.
+        UsageError: the model is something else, or instructions of the level are not counted.
         EdgernnError: the file cannot be read, or the C target does not support the model.
     """
-    from edgernn_export.targets.c.instructions import LEVEL, count
+    from edgernn_export.counting.count import LEVEL, count
 
     if not isinstance(model, Graph) and not (isinstance(model, str | os.PathLike) and str(model).endswith(".rnn")):
         raise UsageError(
@@ -186,10 +187,10 @@ def count_instructions(model: Any) -> GateResult:
     graph = model if isinstance(model, Graph) else rnn.load(model)
     size = len(rnn.dumps(graph))
     try:
-        counted = count(graph)
+        counted = count(graph, level=level or LEVEL)
     except (UnsupportedError, CompilerError) as error:
         return GateResult(NO_VERDICT, str(error), {}, Baseline(INSTRUCTIONS, 0, 0, 0, size, {}))
-    conditions = {"compiler": counted.compiler, "level": LEVEL}
+    conditions = {"compiler": counted.compiler, "level": level or LEVEL}
     n = counted.instructions
     figures = {"instructions": f"{n:,.6g}", "bytes": f"{size:,}"}
     return GateResult(PASS, "", figures, Baseline(INSTRUCTIONS, n, n, n, size, conditions))

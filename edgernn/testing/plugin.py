@@ -38,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="compare the instructions of the compiled Graph or .rnn with the baseline; nothing is timed",
     )
+    group.addoption(
+        "--edgernn-level",
+        metavar="LEVEL",
+        help="count instructions of this level of processors, such as aarch64, in an emulator; default: x86-64-v3",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("update-baseline", "instructions"):
         if config.getoption(f"--edgernn-{name}") and not config.getoption("--edgernn-baseline"):
             raise pytest.UsageError(f"--edgernn-{name} needs the folder of baselines: --edgernn-baseline DIR")
+    if config.getoption("--edgernn-level") and not config.getoption("--edgernn-instructions"):
+        raise pytest.UsageError("--edgernn-level is for counted instructions: --edgernn-instructions")
     if config.getoption("--edgernn-history"):
         from edgernn.errors import FileError
         from edgernn.latency import history
@@ -111,7 +118,8 @@ def _check(request: pytest.FixtureRequest, model: Any, frames: Any, measure: "Me
     if required.budget is None and not folder:
         raise UsageError("nothing to check: give the test a latency_budget, or pytest --edgernn-baseline DIR")
     counts = config.getoption("--edgernn-instructions")
-    result = count_instructions(model) if counts else measure_model(model, frames, required, measure)
+    level = config.getoption("--edgernn-level")
+    result = count_instructions(model, level) if counts else measure_model(model, frames, required, measure)
     call = f"-{calls}" if calls > 1 else ""
     if folder:
         path = Path(folder, f"{_file_name(request.node.nodeid)}{call}.json")

@@ -1,5 +1,6 @@
 """The option of `edgernn export` for a folder, and which of its outputs are folders."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,9 +16,18 @@ PROJECTED = ("card",)
 """The options of a package that a folder has too."""
 
 
-def is_folder(path: str) -> bool:
-    """Whether a path that was typed as an output is the name of a folder: it has no suffix, or ends in a slash."""
-    return path.endswith("/") or not Path(path).suffix
+def folders_of(out: Sequence[str], kind: str | None) -> tuple[str, ...]:
+    """Return the outputs that are folders: their names have no suffix, or end in a slash.
+
+    Raises:
+        UsageError: there is none for the kind that arrived.
+    """
+    from edgernn.errors import UsageError
+
+    folders = tuple(path for path in dict.fromkeys(out) if path.endswith("/") or not Path(path).suffix)
+    if kind is not None and not folders:
+        raise UsageError(f"--as {kind} arrived for '{out[0]}', a file; give the name of a folder, without a suffix")
+    return folders
 
 
 def kind_of(path: str, kind: str | None, board: str | None) -> str:

@@ -4,6 +4,16 @@
 
 #include "blocks.h"
 
+/* A float16 weight, which is always finite, from its bits: sign, 5 bits of exponent, 10 of fraction. */
+EDGERNN_FN float f32_of_half(uint16_t p) {
+    const uint32_t exponent = (p >> 10) & 31u, fraction = p & 1023u;
+    const uint32_t bits = (exponent + 112u) << 23 | fraction << 13;
+    float size;
+    memcpy(&size, &bits, sizeof size);
+    if (!exponent) size = (float)fraction / 16777216.0f;
+    return p & 0x8000u ? -size : size;
+}
+
 #if defined(EDGERNN_AVX512)
 
 typedef __m512 f32x16;
@@ -161,11 +171,19 @@ EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
     }
     return y;
 }
+#if defined(__aarch64__) || defined(__clang__) || defined(__ARM_FP16_FORMAT_IEEE)
 EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
     f32x16 y;
     for (int i = 0; i < 4; ++i) y.val[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
     return y;
 }
+#else /* gcc for 32 bits has these functions with -mfp16-format=ieee alone */
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    float y[EDGERNN_LANES];
+    for (int i = 0; i < EDGERNN_LANES; ++i) y[i] = f32_of_half(p[i]);
+    return f32_load(y);
+}
+#endif
 
 #else
 
@@ -213,17 +231,9 @@ EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
     return y;
 }
-/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 weight is always finite. */
 EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
     f32x16 y;
-    for (int i = 0; i < EDGERNN_LANES; ++i) {
-        const uint32_t exponent = (p[i] >> 10) & 31u, fraction = p[i] & 1023u;
-        const uint32_t bits = (exponent + 112u) << 23 | fraction << 13;
-        float size;
-        memcpy(&size, &bits, sizeof size);
-        if (!exponent) size = (float)fraction / 16777216.0f;
-        y.at[i] = p[i] & 0x8000u ? -size : size;
-    }
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = f32_of_half(p[i]);
     return y;
 }
 

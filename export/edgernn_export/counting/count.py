@@ -1,26 +1,48 @@
-"""Instructions of a step in C, counted by callgrind: equal in every run, even on a busy machine."""
+"""Count the instructions of a step: by callgrind on this machine, by qemu on another kind."""
 
-import re
-import shutil
-import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
 
 import numpy as np
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import graph_manifest
-from edgernn.device import isa
 from edgernn.device.runtimes import NATIVE
-from edgernn.errors import CompilerError, UnsupportedError
+from edgernn.errors import CompilerError, UsageError
 from edgernn.files import temporary
+from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, Graph
 from edgernn.process import child
-from edgernn_export.targets.c.compiler import Compiler, executable, for_this_machine
-from edgernn_export.targets.c.target import render, template
+from edgernn_export.counting import callgrind, emulated
+from edgernn_export.targets.c.compiler import Compiler, executable
+from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import Destination
 
-LEVEL = "x86-64-v3"  # callgrind does not know the instructions of later levels
+LEVEL = callgrind.BEST
 STEPS = 50
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A way to count the instructions of a program.
+
+    Attributes:
+        compiler: the compiler for a level.
+        count: the instructions of the steps of a program, `count` in a folder that has its frames.
+    """
+
+    compiler: Callable[[str], Compiler]
+    count: Callable[[str, Path], int]
+
+
+COUNTERS: Mapping[str, Counter] = {
+    **dict.fromkeys(callgrind.LEVELS, Counter(callgrind.compiler, callgrind.count)),
+    **dict.fromkeys(emulated.PROCESSORS, Counter(emulated.compiler, emulated.count)),
+}
+"""The level of a processor -> how its instructions are counted."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +65,28 @@ def count(graph: Graph, frames: Array | None = None, level: str = LEVEL) -> Coun
         graph: what to compile.
         frames: what the stream takes from its initial states on, (steps, inputs); by default STEPS random frames. How
             many instructions a step with thresholds takes depends on them.
-        level: one of edgernn.device.isa.LEVELS up to LEVEL.
+        level: one of COUNTERS.
 
     Raises:
-        UnsupportedError: valgrind is not installed, or this machine cannot run the level.
+        UsageError: instructions of this level are not counted.
+        UnsupportedError: the program that counts is not installed, or this machine cannot run the level.
         CompilerError: no compiler is installed, or it fails.
     """
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        raise UnsupportedError("instructions are counted by valgrind, which is not installed: install it")
-    missing = isa.missing(level)
-    if missing:
-        raise UnsupportedError(f"instructions are counted on {level}, which needs {missing}")
-    compiler = for_this_machine(isa.level(level))
+    counter = COUNTERS.get(level)
+    if counter is None:
+        raise UsageError(f"instructions of '{level}' are not counted; {misspelt(level, COUNTERS)}")
+    compiler = counter.compiler(level)
     taken = _random_frames(graph) if frames is None else _as_taken(graph, frames)
     sources = {name: data.decode() for name, data in render(graph, "model", Destination(NATIVE)).items()}
-    sources["count.c"] = template("count.c", {"steps": len(taken)})
-    return Count(_counted(executable(sources, compiler), valgrind, taken) / len(taken), _version(compiler))
+    text = files("edgernn_export.counting").joinpath("templates", "count.c").read_text()
+    sources["count.c"] = Template(text).substitute(steps=len(taken))
+    with temporary.directory() as folder:
+        program = folder / "count"
+        program.write_bytes(executable(sources, compiler))
+        program.chmod(0o700)
+        (folder / "frames").write_bytes(taken.tobytes())
+        total = counter.count(level, folder)
+    return Count(total / len(taken), _version(compiler))
 
 
 def _as_taken(graph: Graph, frames: Array) -> Array:
@@ -84,28 +111,12 @@ def _random_frames(graph: Graph) -> Array:
     return (high / 2**24 - 0.5).astype(dtype)
 
 
-def _counted(program: bytes, valgrind: str, frames: Array) -> int:
-    with temporary.directory() as folder:
-        path = folder / "count"
-        path.write_bytes(program)
-        path.chmod(0o700)
-        (folder / "frames").write_bytes(frames.tobytes())
-        tool = ["--tool=callgrind", "--toggle-collect=model_advance", "--callgrind-out-file=out"]
-        call = [valgrind, "-q", *tool, "./count"]
-        done = child.run(call, folder)
-        report = folder / "out"
-        text = report.read_text() if report.exists() else ""
-        total = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
-    if done.returncode or total is None:
-        raise UnsupportedError(f"callgrind failed (code {done.returncode}): {done.stderr.strip()[-400:]}")
-    return int(total[1])
-
-
 def _version(compiler: Compiler) -> str:
     call = [*compiler.command, "--version"]
     try:
         done = child.run(call)
-        done.check_returncode()
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         raise CompilerError(f"the compiler '{call[0]}' did not print its version: {error}; check $CC") from error
+    if done.returncode:
+        raise CompilerError(f"'{' '.join(call)}' failed with code {done.returncode}; check $CC")
     return done.stdout.splitlines()[0].strip()
