@@ -34,8 +34,8 @@ function describe(manifest) {
   document.title = MODEL.name + " – demo";
   element("name").textContent = MODEL.name;
   element("facts").textContent =
-    "A step takes " + page.model.inputs + (sound ? " samples at " + MODEL.rate.toLocaleString("en") + " Hz" : " numbers") + period + " and answers " +
-    page.model.outputs + " numbers in " + manifest["edgernn.precision"] + ". The model has " + BYTES.length.toLocaleString("en") +
+    "A step takes " + counted(page.model.inputs, sound ? "sample" : "number") + (sound ? " at " + MODEL.rate.toLocaleString("en") + " Hz" : "") + period +
+    " and answers " + counted(page.model.outputs, "number") + " in " + manifest["edgernn.precision"] + ". The model has " + BYTES.length.toLocaleString("en") +
     " bytes of WebAssembly. It runs in this page: nothing is sent anywhere.";
   element("live").textContent = live();
   element("kind").textContent = sound ? "Open a sound file" : "Open a CSV file";
@@ -43,6 +43,10 @@ function describe(manifest) {
   element("input-title").textContent = sound ? "Waveform" : "Input";
   element("course-title").textContent = page.labels.length ? "Scores over time" : "Answers over time";
   element("save").download = MODEL.name + "-scores.csv";
+}
+
+function counted(count, what) {
+  return count + " " + what + (count === 1 ? "" : "s");
 }
 
 function live() {
@@ -218,7 +222,7 @@ function line(name, value, length, share) {
   const row = document.createElement("tr");
   const head = document.createElement("th");
   head.scope = "row";
-  head.textContent = name;
+  head.textContent = head.title = name;
   const bar = document.createElement("td");
   bar.className = "score";
   const inside = document.createElement("div");
