@@ -125,6 +125,7 @@ bench: env devices
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py
 	$(HOST)/bin/python bench/export.py
+	$(HOST)/bin/python bench/wasm.py
 	$(HOST)/bin/python bench/readme.py
 
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.

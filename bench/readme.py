@@ -53,7 +53,8 @@ STEPPED = {
 
 SECTIONS = (
     *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, step_tables.levels, step_tables.streams),
-    *(step_tables.delta, step_tables.spectra, tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
+    *(step_tables.webassembly, step_tables.delta, step_tables.spectra),
+    *(tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
     *(tables.cells, tables.keyword, tables.budgets, tables.exports, board_tables.boards),
 )
 """The sections of docs/results.md, in order."""

@@ -17,7 +17,7 @@ PACINGS = (BACK_TO_BACK, PACED, BOTH, UNTIMED)
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "bench": (
         *("step_latency", "paced", "levels", "streams", "numpy_step", "c_level", "c_footprint"),
-        *("microcontrollers", "convolutions", "monitor", "regress", "verdicts", "export"),
+        *("microcontrollers", "convolutions", "monitor", "regress", "verdicts", "export", "wasm"),
     ),
     "accuracy": ("accuracy", "crnn", "keyword_stream", "cells", "spectra", "delta"),
     "compression": ("compression",),

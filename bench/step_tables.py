@@ -1,6 +1,7 @@
 """The sections of docs/results.md on what a step costs: by processor, with many streams, spectra, and delta steps."""
 
 from statistics import mean
+from typing import Any
 
 from tables import conditions, model, read, table
 
@@ -121,3 +122,46 @@ def delta() -> list[str]:
         "",
         *table(["", *kinds], figures),
     ]
+
+
+def webassembly() -> list[str]:
+    """A step as WebAssembly."""
+    results = read("wasm")
+    rows, browser = results["rows"], results["browser"]
+    web = next(name for name in rows[0]["step_us"] if "edgernn" not in name)
+    figures = [
+        [
+            f"GRU&nbsp;{row['hidden']}, {who}",
+            f"{us:.2f}",
+            f"{row['of_fp32'][web] / row['of_fp32'][who]:.1f}",
+            *_loaded(row, who, web),
+        ]
+        for row in rows
+        for who, us in row["step_us"].items()
+    ]
+    versions = rows[0]["versions"]
+    return [
+        "## One step as WebAssembly",
+        "",
+        (
+            f"In one process of node {versions['node']}, contenders in turn, back to back; median time in "
+            f"microseconds. ONNX Runtime Web {versions['web']} has its wasm backend and one thread, and its states "
+            "are fed back by JavaScript. What a page loads is the module with the script that runs it, or the files "
+            f"of the wasm backend and the model. {conditions(results['machine']).replace(', one pinned thread', '')}."
+        ),
+        "",
+        *table(["", "µs", "times faster than Web", "kB", "times smaller than Web"], figures),
+        (
+            f"In an AudioWorklet of Chromium {browser['chromium'].partition('.')[0]}, in real time at 48 kHz, a step "
+            f"of GRU&nbsp;{browser['hidden']} in fp32 in each quantum of 128 samples: of {browser['steps']:,} steps "
+            f"99 % take at most {browser['p99_us']} µs, which is {browser['p99_of_quantum']:.2%} of the quantum, by a "
+            f"clock that moves by 5 µs; {browser['untimed']:,} more steps had no time, because the thread of the clock "
+            "did not run."
+        ),
+        "",
+    ]
+
+
+def _loaded(row: dict[str, Any], who: str, web: str) -> tuple[str, str]:
+    size = row["bytes"][who]
+    return f"{size / 1000:,.0f}", f"{row['bytes'][web] / size:.0f}"

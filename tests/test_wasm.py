@@ -3,17 +3,19 @@
 import json
 import re
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
+from shutil import which
 
 import numpy as np
 import pytest
 
 import document
 import edgernn
+from edge import called
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import graph_manifest, parse_manifest
-from edgernn.cells import Dense, Embedding
+from edgernn.cells import Dense, Embedding, LogMel
 from edgernn.errors import CompilerError, ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.tensor import DYNAMIC, STATIC
@@ -21,6 +23,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.parts import flat_answer
 from edgernn_export import export, translate
+from edgernn_export.projects import demo
 from edgernn_export.proof import node
 from edgernn_export.targets.c import compiler
 from edgernn_export.targets.wasm import target
@@ -254,6 +257,69 @@ answer({ imports: WebAssembly.Module.imports(module), apart: vm.runInContext(sou
     np.testing.assert_allclose(ys, expected[0], atol=1e-5)
 
 
+def spectral(hop, rate_hz):
+    """A model that computes a spectrum of its samples."""
+    return replace(one(LogMel(hop, rate_hz, window=4 * hop, bands=4), hop), period_ms=1000 * hop / rate_hz)
+
+
+RATES = {
+    "speech": (spectral(80, 8000), 8000),
+    "wide speech": (spectral(160, 16_000), 16_000),
+    "vibration": (spectral(32, 4000), None),
+    "ultrasound": (spectral(512, 400_000), None),
+    "an amplifier": (replace(one(Dense(t(1, 1), t(1)), 1), period_ms=1000 / 48_000), 48_000),
+    "mel bands from elsewhere": (replace(one(Dense(t(3, 80), t(3)), 80), period_ms=10.0), None),
+    "a rate that is not known": (one(Dense(t(1, 1), t(1)), 1), None),
+    "symbols": (replace(one(Embedding(t(7, 4)), 1), period_ms=0.1), None),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_a_page_listens_where_the_model_takes_sound(name):
+    graph, rate = RATES[name]
+    assert demo.sample_rate(graph) == (None if rate is None else pytest.approx(rate))
+
+
+TYPED = """
+import { instantiate, type Model, type State, type Stream } from "./m.mjs";
+const model: Model = instantiate(new Uint8Array(8));
+const stream: Stream = model.stream();
+const answer: Float32Array = stream.step([1, 2, 3], new Float32Array(model.outputs));
+const answers: Float32Array = stream.run(new Float32Array(6));
+const before: State = stream.state;
+stream.state = before;
+stream.state = { "gru.h": [1, 2] };
+stream.reset();
+stream.close();
+instantiate(new WebAssembly.Module(new Uint8Array(8)));
+const labels: unknown = model.manifest["edgernn.labels"];
+// @ts-expect-error
+stream.step("1, 2, 3");
+// @ts-expect-error
+stream.step([1], [0]);
+// @ts-expect-error
+stream.state = { "gru.h": "1" };
+// @ts-expect-error
+model.inputs = 3;
+// @ts-expect-error
+instantiate();
+// @ts-expect-error
+stream.length;
+export { answer, answers, labels };
+"""
+
+
+@pytest.mark.skipif(not which("tsc"), reason="tsc is not installed: npm install --global typescript")
+def test_typescript_knows_the_types(kws):
+    (kws / "typed.mts").write_text(TYPED)
+    options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom"]
+    done = subprocess.run(["tsc", *options, "typed.mts"], cwd=kws, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    (kws / "typed.mts").write_text(TYPED.replace("// @ts-expect-error", ""))
+    done = subprocess.run(["tsc", *options, "typed.mts"], cwd=kws, capture_output=True, text=True, check=False)
+    assert done.stdout.count("error TS") == TYPED.count("@ts-expect-error")
+
+
 def test_the_guide_runs(tmp_path):
     document.run(document.ROOT / "docs/guides/browsers.md", tmp_path)
     printed = subprocess.check_output(["node", "main.mjs"], cwd=tmp_path, text=True)
@@ -268,6 +334,26 @@ def test_the_manifest_is_inside(kws):
     about = in_node(kws, "answer(instantiate(bytes).manifest);")
     assert about["edgernn.sha256"] == checksum
     assert about["edgernn.labels"] == [*KWS.labels]
+
+
+def test_info_shows_the_manifest_and_open_names_node(kws):
+    path = kws / "m.wasm"
+    code, printed, _ = called("info", path, "--json")
+    assert code == 0
+    entries, manifest = json.loads(printed), asdict(graph_manifest(KWS))
+    assert entries["sha256"] == verify(path.read_bytes(), "m.wasm")
+    assert {name: entries[name] for name in ("cpu", "inputs", "states")} == {
+        "cpu": target.CPU,
+        "inputs": manifest["inputs"],
+        "states": dict(manifest["states"]),
+    }
+    assert re.search(r"^cpu +wasm32-simd128$", called("info", path)[1], re.MULTILINE)
+    with pytest.raises(UsageError, match=r"m\.wasm' cannot be opened here: a \.wasm file runs in a browser or in node"):
+        edgernn.open(path)
+    damaged = kws / "damaged.wasm"
+    damaged.write_bytes(path.read_bytes()[:-1])
+    code, _, failed = called("info", damaged)
+    assert (code != 0, "was truncated or altered" in failed) == (True, True)
 
 
 def test_a_module_of_another_model_or_with_other_weights_is_refused(kws, tmp_path):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgernn_export.packaging.options import PackageOptions
 
 
-ELSEWHERE = (".dll", ".dylib")
+FOREIGN = (".dll", ".dylib")
 
 
 @click.command(no_args_is_help=True)
@@ -114,7 +114,7 @@ def _elsewhere(files: dict[str, bytes]) -> dict[str, str]:
     """Return the libraries for other operating systems: the system of each, and whether it was tested."""
     from edgernn.artifact.manifest import parse_manifest
 
-    return {path: parse_manifest(data, path).cpu for path, data in files.items() if _suffix(path) in ELSEWHERE}
+    return {path: parse_manifest(data, path).cpu for path, data in files.items() if _suffix(path) in FOREIGN}
 
 
 def _written(rendered: "Mapping[str, Mapping[str, bytes]]", folders: "Sequence[str]") -> dict[str, bytes]:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def info(path: str, as_json: bool) -> None:
     """Verify a model file and print what it contains.
 
-    PATH is a .rnn, .onnx, .tflite or .so file, or a .edge package; no runtime is needed. The sha256 is the checksum in
-    the file, of a package that of its manifest: the hash with the checksum itself blank, so sha256sum prints another.
-    The file of another tool is converted as `edgernn import` does, and the sha256 is that of sha256sum.
+    PATH is a .rnn, .onnx, .tflite, .so or .wasm file, or a .edge package; no runtime is needed. The sha256 is the
+    checksum in the file, of a package that of its manifest: the hash with the checksum itself blank, so sha256sum
+    prints another. The file of another tool is converted as `edgernn import` does, and the sha256 is that of sha256sum.
     """
     entries, lines = _read(path)
     if as_json:
@@ -43,14 +43,14 @@ def info(path: str, as_json: bool) -> None:
 def _read(path: str) -> tuple[dict[str, Any], list[str]]:
     """Return what a file contains, and lines on a package or on an adopted file of another tool."""
     from edgernn.artifact.checksum import is_artifact, verify
-    from edgernn.device.runtimes import opening
+    from edgernn.device.runtimes import ELSEWHERE, opening
     from edgernn.files import atomic
     from edgernn_export.sources.suffixes import SOURCES
 
     if Path(path).suffix == ".edge":
         return _package(path)
     foreign = Path(path).suffix in SOURCES
-    if not foreign:
+    if not foreign and Path(path).suffix not in ELSEWHERE:
         opening(path)
     data = atomic.read(path)
     if foreign and not is_artifact(data):

@@ -4,8 +4,10 @@ A new runtime is one file in edgernn/runtime/backends/ and one entry here.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from edgernn.errors import MissingExtraError, UsageError
 
@@ -145,6 +147,15 @@ of the 92 float models of the tests that it steps together had the same bits on 
 1.2e-7 apart at most.
 """
 
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        ".wasm": "runs in a browser or in node, by the .mjs that was written beside it (docs/guides/browsers.md)",
+        ".dll": "is a library for Windows on x86-64",
+        ".dylib": "is a library for macOS on ARM",
+    }
+)
+"""Suffix of artifacts that no runtime of edgernn opens -> where they run."""
+
 
 def named(name: str) -> Runtime:
     """The runtime of a name, with or without its version: "onnxruntime", or "onnxruntime 1.32.0" as Program.backend is.
@@ -183,6 +194,11 @@ def opening(path: str | os.PathLike[str]) -> Runtime:
     for runtime in RUNTIMES.values():
         if runtime.suffix == suffix:
             return runtime
+    if suffix in ELSEWHERE:
+        raise UsageError(
+            f"'{os.fspath(path)}' cannot be opened here: a {suffix} file {ELSEWHERE[suffix]}; to step the model in "
+            f"Python export it as {', '.join(suffixes())}"
+        )
     raise UsageError(
         f"no backend opens '{os.fspath(path)}'; there are {', '.join(suffixes())} and packages, .edge; `edgernn "
         "import` reads models of other tools"

@@ -386,8 +386,36 @@ EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float
 #define EDGERNN_MANY 0
 #endif
 
-/* Four blocks side by side share the loads of x; remaining blocks run one by one, with several columns in flight. */
-#define EDGERNN_AFFINE(name, kind, load)                                                                               \
+/* With few registers, two blocks at a time have room for their sums; each row adds in the same order. */
+#if EDGERNN_FEW
+#define EDGERNN_FOUR(name, kind, load)                                                                                 \
+    EDGERNN_FN void name##_two(float *y, const kind *w, const float *scale, const float *bias, const float *x,         \
+                               size_t at, size_t inputs) {                                                             \
+        f32x16 a = f32_all(0), b = a;                                                                                  \
+        for (size_t fours = inputs / 4; fours; --fours, w += 256, x += 4) {                                            \
+            a = f32_fma(load(w), f32_all(x[0]), a);                                                                    \
+            b = f32_fma(load(w + 16), f32_all(x[0]), b);                                                               \
+            a = f32_fma(load(w + 64), f32_all(x[1]), a);                                                               \
+            b = f32_fma(load(w + 80), f32_all(x[1]), b);                                                               \
+            a = f32_fma(load(w + 128), f32_all(x[2]), a);                                                              \
+            b = f32_fma(load(w + 144), f32_all(x[2]), b);                                                              \
+            a = f32_fma(load(w + 192), f32_all(x[3]), a);                                                              \
+            b = f32_fma(load(w + 208), f32_all(x[3]), b);                                                              \
+        }                                                                                                              \
+        for (size_t ones = inputs % 4; ones; --ones, w += 64, ++x) {                                                   \
+            a = f32_fma(load(w), f32_all(*x), a);                                                                      \
+            b = f32_fma(load(w + 16), f32_all(*x), b);                                                                 \
+        }                                                                                                              \
+        affine_end(y, a, scale, bias, at);                                                                             \
+        affine_end(y, b, scale, bias, at + 16);                                                                        \
+    }                                                                                                                  \
+    EDGERNN_FN void name##_four(float *y, const kind *w, const float *scale, const float *bias, const float *x,        \
+                                size_t at, size_t inputs) {                                                            \
+        name##_two(y, w, scale, bias, x, at, inputs);                                                                  \
+        name##_two(y, w + 32, scale, bias, x, at + 32, inputs);                                                        \
+    }
+#else
+#define EDGERNN_FOUR(name, kind, load)                                                                                 \
     EDGERNN_FN void name##_four(float *y, const kind *w, const float *scale, const float *bias, const float *x,        \
                                 size_t at, size_t inputs) {                                                            \
         f32x16 a = f32_all(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;                                        \
@@ -418,7 +446,12 @@ EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float
         affine_end(y, b, scale, bias, at + 16);                                                                        \
         affine_end(y, c, scale, bias, at + 32);                                                                        \
         affine_end(y, d, scale, bias, at + 48);                                                                        \
-    }                                                                                                                  \
+    }
+#endif
+
+/* Four blocks side by side share the loads of x; remaining blocks run one by one, with several columns in flight. */
+#define EDGERNN_AFFINE(name, kind, load)                                                                               \
+    EDGERNN_FOUR(name, kind, load)                                                                                     \
     EDGERNN_FN void name##_one(float *y, const kind *w, const float *scale, const float *bias, const float *x,         \
                                size_t at, size_t inputs) {                                                             \
         f32x16 a = f32_all(0), b = a, c = a, d = a;                                                                    \
@@ -442,6 +475,7 @@ EDGERNN_AFFINE(affine_f32, float, f32_load)
 EDGERNN_AFFINE(affine_f16, uint16_t, f32_of_f16)
 EDGERNN_AFFINE(affine_w8, int8_t, f32_of_i8)
 #undef EDGERNN_AFFINE
+#undef EDGERNN_FOUR
 
 EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *index, const uint32_t *starts,
                                   const uint16_t *order, const float *bias, const float *x, size_t blocks) {

@@ -9,7 +9,7 @@ project_option = click.option(
     "--as",
     "kind",
     metavar="KIND",
-    help="Kind of folder: arduino, cmake, cpp, esp-idf, firmware, go, micropython, platformio, rust or zephyr.",
+    help="Kind of folder: arduino, cmake, cpp, demo, esp-idf, firmware, go, micropython, platformio, rust or zephyr.",
 )
 
 PROJECTED = ("card",)

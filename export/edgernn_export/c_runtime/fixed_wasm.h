@@ -65,11 +65,14 @@ EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int s
     const v128_t first = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(a, x), wasm_v128_load(plus));
     return q_halve(first, wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(a, x), wasm_v128_load(plus + 2)), shift);
 }
-/* One lane after the other: all lanes of a vector are shifted by as many bits. */
+/* All lanes of a vector are shifted by as many bits: rows whose shifts differ are shifted one after the other. */
 EDGERNN_FN int64_t one_halved(int64_t a, int shift) { return (a + (INT64_C(1) << (shift - 1))) >> shift; }
 EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) {
     const q32 x = q_i32(mantissa);
     const v128_t first = wasm_i64x2_extmul_low_i32x4(a, x), last = wasm_i64x2_extmul_high_i32x4(a, x);
+    uint32_t four;
+    memcpy(&four, shift, sizeof four);
+    if (four == shift[0] * UINT32_C(0x01010101)) return q_halve(first, last, shift[0]);
     return q_ended(wasm_i64x2_make(one_halved(wasm_i64x2_extract_lane(first, 0), shift[0]),
                                    one_halved(wasm_i64x2_extract_lane(first, 1), shift[1])),
                    wasm_i64x2_make(one_halved(wasm_i64x2_extract_lane(last, 0), shift[2]),

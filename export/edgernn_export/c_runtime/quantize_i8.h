@@ -25,6 +25,11 @@ EDGERNN_FN float f32_most(f32x16 a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
 #elif defined(EDGERNN_NEON)
     return four_most(vmaxq_f32(vmaxq_f32(a.val[0], a.val[1]), vmaxq_f32(a.val[2], a.val[3])));
+#elif defined(EDGERNN_WASM)
+    v128_t four = wasm_f32x4_splat(0); /* pmax(a, b) is a < b ? b : a, and so passes over NaN in b */
+    for (int k = 0; k < EDGERNN_LANES; k += 4) four = wasm_f32x4_pmax(four, wasm_v128_load(a.at + k));
+    const v128_t two = wasm_f32x4_pmax(four, wasm_i32x4_shuffle(four, four, 2, 3, 0, 1));
+    return wasm_f32x4_extract_lane(wasm_f32x4_pmax(two, wasm_i32x4_shuffle(two, two, 1, 0, 3, 2)), 0);
 #else
     float most = 0;
     for (int k = 0; k < EDGERNN_LANES; ++k) most = a.at[k] > most ? a.at[k] : most;
@@ -46,6 +51,10 @@ EDGERNN_FN void q_store(uint8_t *q, f32x16 x) {
     int16x4_t h[4];
     for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(four_round(x.val[k]));
     vst1q_s8((int8_t *)(void *)q, vcombine_s8(vqmovn_s16(vcombine_s16(h[0], h[1])), vqmovn_s16(vcombine_s16(h[2], h[3]))));
+#elif defined(EDGERNN_WASM)
+    v128_t n[4]; /* NaN, which infinity times zero is, becomes 0 */
+    for (int k = 0; k < 4; ++k) n[k] = wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(wasm_v128_load(x.at + 4 * k)));
+    wasm_v128_store(q, wasm_i8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(n[0], n[1]), wasm_i16x8_narrow_i32x4(n[2], n[3])));
 #else
     /* half to even without libm: a sum of this size has no fraction; volatile keeps the compiler from removing it */
     for (int k = 0; k < EDGERNN_LANES; ++k) {

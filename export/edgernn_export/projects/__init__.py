@@ -8,6 +8,7 @@ PROJECTS: dict[str, Project] = {
         Project("arduino", "edgernn_export.projects.components"),
         Project("cmake", "edgernn_export.projects.components"),
         Project("cpp", "edgernn_export.projects.bindings"),
+        Project("demo", "edgernn_export.projects.demo", suffix=".wasm"),
         Project("esp-idf", "edgernn_export.projects.components"),
         Project("firmware", "edgernn_export.projects.firmware.project", needs_board=True),
         Project("go", "edgernn_export.projects.bindings"),

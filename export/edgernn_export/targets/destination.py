@@ -7,12 +7,9 @@ from pathlib import Path
 
 from edgernn.device import isa
 from edgernn.device.board import THIS, Device, load
-from edgernn.device.runtimes import NATIVE, Runtime, running
+from edgernn.device.runtimes import ELSEWHERE, NATIVE, Runtime, running
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
-
-EVERYWHERE = (".wasm", ".dll", ".dylib")
-"""Suffixes of files that no runtime of edgernn opens, and that run wherever another program or system does."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def destination_of(
         UnsupportedError: the board runs no such files, or does not have this runtime.
     """
     suffix = Path(name).suffix
-    if suffix in EVERYWHERE:
+    if suffix in ELSEWHERE:
         for option, value in {"runtime": runtime, "board": device, "levels": levels}.items():
             if value is not None:
                 raise UsageError(f"{option} {value!r} arrived for '{name}'; a {suffix} file has none: leave it out")
