@@ -166,7 +166,7 @@ def test_a_manifest_of_another_version_is_refused(suffix, tmp_path):
 def test_an_unknown_suffix_is_refused(name, tmp_path):
     with pytest.raises(UsageError, match=r"no backend opens '.*'; there are .onnx, .rnn, .so, .tflite"):
         edgernn.open(tmp_path / name)
-    with pytest.raises(UsageError, match=r"no target writes '.*'; there are .c, .onnx, .so, .tflite"):
+    with pytest.raises(UsageError, match=r"no target writes '.*'; there are .c, .dll, .dylib, .onnx, .so, .tflite"):
         export(KWS, tmp_path / name)
 
 

@@ -157,7 +157,7 @@ def test_a_factory_is_quantized_too(folder):
 
 
 WRONG_EXPORTS = {
-    "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .c, .onnx, .so, .tflite"),
+    "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .c, .dll, .dylib, .onnx, .so, .tflite"),
     "missing": (("none.rnn", "a.onnx"), "'none.rnn' cannot be read: No such file"),
     "model": (("kws.so", "a.onnx"), "'kws.so' is not a model; there are .rnn, .onnx"),
     "module": (("nonet:pair", "a.onnx"), "'nonet:pair' cannot be imported: No module named 'nonet'"),

@@ -12,7 +12,7 @@ import edgernn
 from edge import edge
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import parse_manifest
-from edgernn.commands.export import ELSEWHERE
+from edgernn.commands.export import FOREIGN
 from edgernn.errors import CompilerError, ParityError, UsageError
 from edgernn_export import export
 from edgernn_export.targets.c import compiler, elsewhere
@@ -77,7 +77,7 @@ def test_the_command_says_that_it_is_untested(tmp_path):
 
 
 def test_the_command_knows_every_system():
-    assert {system.suffix for system in SYSTEMS} == {*ELSEWHERE}
+    assert {system.suffix for system in SYSTEMS} == {*FOREIGN}
 
 
 def test_wine_runs_the_self_test(wine, tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_library_that_computes_something_else_in_wine_is_not_written(wine, tmp
     assert not (tmp_path / "m.dll").exists()
 
 
-@pytest.mark.parametrize("suffix", ELSEWHERE)
+@pytest.mark.parametrize("suffix", FOREIGN)
 def test_what_is_missing_or_does_not_fit_is_one_line(suffix, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=rf"board 'raspberrypi5' arrived for '.*m{suffix}'; a {suffix} file has none"):
         export(KWS, tmp_path / f"m{suffix}", device="raspberrypi5")

@@ -129,7 +129,7 @@ def _written(rendered: "Mapping[str, Mapping[str, bytes]]", folders: "Sequence[s
 
     files: dict[str, bytes] = {}
     for path in (each for each in rendered if each not in folders):
-        for both in files.keys() & rendered[path].keys():
+        for both in (each for each in rendered[path] if files.get(each, rendered[path][each]) != rendered[path][each]):
             raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
         files |= rendered[path]
     for path in files:
