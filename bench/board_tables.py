@@ -58,6 +58,12 @@ def boards() -> list[str]:
         for row in results["boards"]
         if "models" in row
     ]
+    crashes = [
+        f"{row['runtime']} on {row['board']} crashes at the first step of {', '.join(row['crashing'])}, which run "
+        "there on numpy and compiled, and in its reference kernels.\n"
+        for row in results["boards"]
+        if row.get("crashing")
+    ]
     refused = [
         [f"{row['board']}, {row['core']}", *(_short(row[name]) for name in OPENED)]
         for row in results["boards"]
@@ -77,6 +83,7 @@ def boards() -> list[str]:
         ),
         "",
         *table(["", "runtime, with numpy and compiled", "models", "results with the same bits", "error"], wheels),
+        *crashes,
         "A library compiled for dot products, as each processor opens it:",
         "",
         *table(["", "`edgernn.open`", "with a level for each", "its code, called unchecked"], refused),

@@ -41,7 +41,8 @@ def multiplier(factors: ArrayLike) -> tuple[Integers, Integers]:
     """
     fractions, exponents = np.frexp(np.asarray(factors, np.float64))
     shifts = np.minimum(31 - exponents.astype(np.int64), LAST_SHIFT)
-    mantissas = np.rint(np.ldexp(fractions, exponents + shifts)).astype(np.int64)
+    by = (exponents + shifts).astype(np.int32)  # all that ldexp takes where Python has 32 bits
+    mantissas = np.rint(np.ldexp(fractions, by)).astype(np.int64)
     full = np.abs(mantissas) > MOST  # a fraction that was rounded up to 1
     mantissas, shifts = np.where(full, mantissas >> 1, mantissas), np.where(full, shifts - 1, shifts)
     _check(shifts, factors)

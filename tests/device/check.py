@@ -1,12 +1,14 @@
 """What a device does with the installed wheel: run by its bare Python, with nothing of the host's.
 
-    python check.py FOLDER RUNTIME
+    python check.py FOLDER RUNTIME [CRASHING ...]
 
-FOLDER has artifacts and, for each, the frames and the goldens that the host computed.
+FOLDER has artifacts and, for each, the frames and the goldens that the host computed. The runtime does not open those of
+these names, at which it crashes on this processor.
 """
 
 import importlib.util
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ OTHERS = {".onnx": (".tflite", "litert"), ".tflite": (".onnx", "ort")}
 ATOL = 1e-5  # of the largest value of a result, or of 1
 
 
-def main(folder: Path, runtime: str) -> None:
+def main(folder: Path, runtime: str, crashing: list[str]) -> None:
     for package in HOST_ONLY:
         assert package == runtime or importlib.util.find_spec(package) is None, f"{package} is installed here"
     home = Path(edgernn.__file__).parent
@@ -33,7 +35,7 @@ def main(folder: Path, runtime: str) -> None:
     worst, exact, own = 0.0, 0, FORMATS[runtime]
     for self_test in goldens:
         arrays = dict(np.load(self_test))
-        for suffix in (".rnn", ".so", own):
+        for suffix in (".rnn", ".so", *([] if self_test.stem in crashing else [own])):
             program = edgernn.open(self_test.with_suffix(suffix))
             assert program.backend.startswith({".rnn": "numpy", ".so": "native"}.get(suffix, runtime)), program.backend
             if "expected" in arrays:
@@ -66,10 +68,11 @@ def apart(actual: np.ndarray, expected: np.ndarray) -> float:
 def check_each_step(program: edgernn.Program, arrays: dict[str, np.ndarray]) -> int:
     """Each step from the host's own states, within the bound of this very step; the number of results that are equal.
 
-    On numpy and in compiled code those of which the manifest promises the same bits must be equal.
+    On numpy and in compiled code those of which the manifest promises the same bits must be equal; on numpy not where
+    its square root is an approximation.
     """
     stream, equal = program.stream(), 0
-    ours = program.backend.startswith(("numpy", "native"))
+    ours = program.backend.startswith(("numpy", "native") if has_exact_roots() else "native")
     for t, frame in enumerate(arrays["frames"]):
         stream.state = {name: arrays[f"before.{name}"][t] for name in stream.state}
         stream.prime()
@@ -81,6 +84,13 @@ def check_each_step(program: edgernn.Program, arrays: dict[str, np.ndarray]) -> 
             assert error <= bound, (program.name, program.backend, t, name, error)
             equal += promised
     return equal
+
+
+@cache
+def has_exact_roots() -> bool:
+    """Whether numpy computes the square root of float32 as IEEE 754 defines it, which it does not on ARM of 32 bits."""
+    xs = np.linspace(0.1, 9, 10_000, dtype=np.float32)
+    return bool((np.sqrt(xs) == np.sqrt(xs.astype(np.float64)).astype(np.float32)).all())
 
 
 def check_integers(path: Path) -> None:
@@ -118,4 +128,4 @@ def refusal(path: Path, kind: type[Exception]) -> str:
     raise AssertionError(f"{path} was opened")
 
 
-main(Path(sys.argv[1]), sys.argv[2])
+main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

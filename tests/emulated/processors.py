@@ -44,6 +44,7 @@ class Board:
         part: the number of the core in /proc/cpuinfo, after ARM's.
         runtimes: runtime -> the packages that pip brings for it; with nothing they depend on where `bare`.
         bare: whether PyPI has no numpy for it, and Debian's is used.
+        crashing: the artifacts at whose first step its runtime crashes, in the kernels that are optimized for ARM.
         links: what Debian's scripts would link after unpacking: a library -> its folder.
     """
 
@@ -55,6 +56,7 @@ class Board:
     part: str
     runtimes: Mapping[str, tuple[str, ...]]
     bare: bool = False
+    crashing: tuple[str, ...] = ()
     links: Mapping[str, str] | None = None
 
 
@@ -75,7 +77,7 @@ BOARDS: Mapping[str, Board] = {
     "armv7": Board(
         A7, "raspberrypi4-32bit", "armhf", ("python3.11", "python3-numpy", "libstdc++6"), "armv7l",
         part="0xc07", runtimes={"tflite-runtime": ("tflite-runtime", "click", "tomli-w")}, bare=True,
-        links={"libblas.so.3": "blas", "liblapack.so.3": "lapack"},
+        crashing=("Embedding_static_wi8_ai8", "Product_static_wi8_ai8"), links={"libblas.so.3": "blas", "liblapack.so.3": "lapack"},
     ),
 }  # fmt: skip
 """Name -> board that runs Python. Raspberry Pi OS of 32 bits counts as armv7, whatever its core."""

@@ -30,6 +30,12 @@ try:
 except OSError as error:
     print("refused:", error)
 """
+STEPPED = """
+import sys, numpy, edgernn
+stream = edgernn.open(sys.argv[1]).stream()
+about = stream.program.manifest
+stream.step(numpy.zeros(about.inputs, numpy.int32 if about.vocabulary_size else numpy.float32))
+"""
 UNCHECKED = """
 import ctypes, sys
 library = ctypes.CDLL(sys.argv[1])
@@ -50,8 +56,9 @@ def checked(system: System, folder: Path, wheel: Path) -> list[dict[str, Any]]:
     rows = []
     for runtime in system.board.runtimes:
         packages = site_packages(system.board, runtime, wheel)
-        printed = _printed(system, packages, "-W", "error", DEVICE / "check.py", folder, runtime)
-        rows.append({"runtime": runtime, **_row(printed)})
+        check = ("-W", "error", DEVICE / "check.py", folder, runtime)
+        row = _row(_printed(system, packages, *check, *system.board.crashing))
+        rows.append({"runtime": runtime, **row, "crashing": _crashing(system, folder / runtime, packages)})
     rows.append({"runtime": "without numpy", **_row(_printed(system, None, "-S", DEVICE / "bare.py", folder / "bare"))})
     return rows
 
@@ -80,6 +87,20 @@ def refusals(system: System, folder: Path, wheel: Path) -> dict[str, str]:
     if (done.returncode in {-signal.SIGILL, 128 + signal.SIGILL}) == has or (has and "self-test 0" not in done.stdout):
         raise BoardError(f"unchecked, the library for dot products ends with {done.returncode} {done.stdout}")
     return answers | {"unchecked": "runs" if has else "illegal instruction"}
+
+
+def _crashing(system: System, folder: Path, packages: Path) -> list[str]:
+    """The artifacts at which the board's runtime crashes, each seen to do so.
+
+    Raises:
+        BoardError: it runs one; then the table is out of date.
+    """
+    for name in system.board.crashing:
+        call, environment = system.python("-c", STEPPED, folder / f"{name}.tflite", packages=packages)
+        code = child.run(call, folder, environment).returncode
+        if code not in {-signal.SIGSEGV, 128 + signal.SIGSEGV}:
+            raise BoardError(f"'{name}' ends with {code} on {system.board.processor.title}; expected a crash")
+    return list(system.board.crashing)
 
 
 def _row(printed: str) -> dict[str, Any]:

@@ -36,8 +36,9 @@ def _entries(index: Recorded, table: Array) -> Recorded:
     where, mode = index.start if turned else index.array, "wrap" if table.ndim == 1 else "raise"
 
     def note() -> Array:
-        result = np.take(plain, where, axis=0, mode="wrap")
-        index.tape.append(np.ndarray.take, (plain, where, 0, result, mode), (result,))
+        short = Recorded(where, index.tape).astype(where.dtype if np.can_cast(where.dtype, np.intp) else np.intp)
+        result = np.take(plain, short.array, axis=0, mode="wrap")  # where Python has 32 bits, no int64 is an index
+        index.tape.append(np.ndarray.take, (plain, short.array, 0, result, mode), (result,))
         return result
 
     return index.tape.noted((np.take, table, where, index.offset), note)

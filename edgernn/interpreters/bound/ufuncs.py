@@ -9,6 +9,7 @@ from edgernn.array import Array
 from edgernn.interpreters.bound.recorded import Recorded, Recorder, bare
 
 BY_NAME = (np.maximum, np.minimum)  # numpy wants the result of these by its name
+WIDE = np.int64  # of constants; a number of Python alone has 32 bits where Python has
 
 
 def applied(
@@ -90,12 +91,12 @@ def _late(tape: Recorder, ufunc: np.ufunc, a: Any, b: Any) -> Recorded | None:
     plain, others = Recorded(a.start, tape), Recorded(b.start, tape) if _is_late(b) else b
     if ufunc in (np.add, np.subtract):
         if _is_constant(b):
-            return Recorded(a.start, tape, ufunc(a.offset, b))
-        offset = ufunc(a.offset, b.offset)
+            return Recorded(a.start, tape, ufunc(a.offset, b, dtype=WIDE))
+        offset = ufunc(a.offset, b.offset, dtype=WIDE)
     elif ufunc is np.multiply and _is_constant(b):
-        offset = a.offset * b
+        offset = np.multiply(a.offset, b, dtype=WIDE)
     elif ufunc in BY_NAME and _is_constant(b):
-        offset, others = a.offset, np.subtract(b, a.offset)
+        offset, others = a.offset, np.subtract(b, a.offset, dtype=WIDE)
     else:
         return None
     moved = np.any(a.offset) or (_is_late(b) and np.any(b.offset))
