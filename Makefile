@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start hundreds of Pythons; where this is set, each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env devices formats demo test test-fast lint docs dist sbom boards bench accuracy compression clean
+.PHONY: help env devices formats demo test test-fast lint docs dist sbom boards instructions bench accuracy compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
@@ -27,6 +27,7 @@ help:
 	@echo "make dist   the wheel and the source, into .cache/dist; built twice, and the same bytes"
 	@echo "make sbom   what the wheel is made of, as CycloneDX, into .cache/sbom.json"
 	@echo "make boards  the wheel and compiled steps on the processors of boards, in qemu (ten minutes, then four)"
+	@echo "make instructions  instructions of a step on emulated processors, into bench/results (takes 20 minutes)"
 	@echo "make bench  the times of docs/results.md, into bench/results (takes 25 minutes on two idle cores)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
 	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
@@ -111,6 +112,12 @@ boards: env $(DIST)/.made
 	PYTHONPATH=tests $(HOST)/bin/python -m emulated
 	$(HOST)/bin/python bench/readme.py
 
+# What emulators execute; nothing is timed.
+instructions: env $(DIST)/.made
+	$(HOST)/bin/python bench/microcontrollers.py
+	$(HOST)/bin/python bench/instructions.py
+	$(HOST)/bin/python bench/readme.py
+
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/paced.py
@@ -119,7 +126,6 @@ bench: env devices
 	$(HOST)/bin/python bench/levels.py
 	$(HOST)/bin/python bench/streams.py
 	$(HOST)/bin/python bench/c_footprint.py
-	$(HOST)/bin/python bench/microcontrollers.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
 	$(HOST)/bin/python bench/regress.py

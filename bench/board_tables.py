@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tables import read, table
+from tables import model, read, table
 
 PROFILES = (
-    "ten Linux boards and six microcontrollers have a [profile](devices/README.md) with a source for every figure; "
+    "ten Linux boards and eight microcontrollers have a [profile](devices/README.md) with a source for every figure; "
     "none was at hand to time a step on"
 )
 
@@ -106,3 +106,48 @@ def _cell(row: dict[str, Any]) -> str:
     share = row["exact"] / row["results"]
     bits = "all equal" if share == 1 else f"{share:.0%} equal, else " if share else ""
     return bits if share == 1 else f"{bits}{row['error']:.0e}"
+
+
+SHOWN = ("fp32", "static_wi8_ai8", "static_wi8_ai16")
+
+
+def counted() -> list[str]:
+    """Instructions of a step on emulated processors, beside those of LiteRT on the same ones."""
+    results = read("instructions")
+    rows, peers = results["rows"], results["machine"]["peers"]
+    names = [*rows[0]["instructions"]]
+    counts = [
+        [f"{model(row)}, {row['precision']}", *(_thousands(row["instructions"][name]) for name in names)]
+        for row in rows
+        if row["hidden"] in (32, 128) and row["precision"] in SHOWN
+    ]
+    beside = [
+        [f"{model(row)}, {row['precision']}", *(_part(row, level) for level in peers)]
+        for row in rows
+        if all(row["peer"].values())
+    ]
+    return [
+        "## Instructions of a step on other processors",
+        "",
+        (
+            "Thousands of instructions of a step in C, as emulators execute it: Linux boards in qemu with a plugin, "
+            "microcontrollers as the firmware of `edgernn export`, WebAssembly in wasmtime. A count is the same in "
+            "every run; how long an instruction takes, no emulator shows. RV32IMC computes floats by calls."
+        ),
+        "",
+        *table(["", *names], counts),
+        (
+            "The part of the instructions of `invoke`, called from Python on the same emulated processor, that the "
+            f"step in C takes: {', '.join(f'{runtime} on {level}' for level, runtime in peers.items())}."
+        ),
+        "",
+        *table(["", *peers], beside),
+    ]
+
+
+def _thousands(instructions: float | None) -> str:
+    return "does not fit" if instructions is None else f"{instructions / 1000:,.1f}"
+
+
+def _part(row: dict[str, Any], level: str) -> str:
+    return f"{row['instructions'][level] / row['peer'][level]:.2f}"

@@ -55,7 +55,7 @@ SECTIONS = (
     *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, step_tables.levels, step_tables.streams),
     *(step_tables.webassembly, step_tables.delta, step_tables.spectra),
     *(tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
-    *(tables.cells, tables.keyword, tables.budgets, tables.exports, board_tables.boards),
+    *(tables.cells, tables.keyword, tables.budgets, tables.exports, board_tables.boards, board_tables.counted),
 )
 """The sections of docs/results.md, in order."""
 

@@ -17,11 +17,12 @@ PACINGS = (BACK_TO_BACK, PACED, BOTH, UNTIMED)
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "bench": (
         *("step_latency", "paced", "levels", "streams", "numpy_step", "c_level", "c_footprint"),
-        *("microcontrollers", "convolutions", "monitor", "regress", "verdicts", "export", "wasm"),
+        *("convolutions", "monitor", "regress", "verdicts", "export", "wasm"),
     ),
     "accuracy": ("accuracy", "crnn", "keyword_stream", "cells", "spectra", "delta"),
     "compression": ("compression",),
     "boards": ("boards",),
+    "instructions": ("instructions", "microcontrollers"),
 }
 """A make target -> the results that it measures."""
 
