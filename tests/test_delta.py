@@ -198,6 +198,7 @@ SOME_WAYS = (
         "armv7-neon",
         "cortex-m4",
         "cortex-m55",
+        "rows",
     ),
 )
 some_ways = pytest.mark.parametrize(

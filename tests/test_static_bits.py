@@ -49,7 +49,7 @@ SOME = (
 )
 SOME += ("Maximum", "Gru shared later", "Deadband")
 SETS = dict.fromkeys(("gcc x86-64-v3", "gcc x86-64-v4-vnni", "sanitized portable", "wasm32"), tuple(EVERY))
-SETS |= {"cortex-m4": SOME, "cortex-m55": SOME}
+SETS |= {"cortex-m4": SOME, "cortex-m55": SOME, "rows": SOME}
 """Ways that differ in how they write integers -> graphs; the others write them as the portable one does. Some graphs have
 every kernel that any has, and take a tenth of the time to compile."""
 

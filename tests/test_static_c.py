@@ -259,6 +259,7 @@ int main(void) {
 """
 DISTINCT = {
     "gcc x86-64-v3", "clang x86-64-v4-vnni", "g++ x86-64", "sanitized", "sanitized portable", "aarch64", "armv7-neon",
+    "rows",
 }  # fmt: skip
 """Ways that compile the operations differently; test_kernels.py runs the kernels in all ways."""
 SOME_WAYS = [way for way in EVERY_WAY if (way if isinstance(way, str) else way.values[0]) in DISTINCT]

@@ -132,6 +132,7 @@ FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
     "gcc -O3": _installed(COMPILERS["gcc"], *BEST, optimize="-O3"),
     "portable": _installed(COMPILERS["gcc"], "-DEDGERNN_PORTABLE"),
+    "rows": _installed(COMPILERS["gcc"], "-DEDGERNN_BY_ROWS"),
     "sanitized": _installed(SANITIZED, *BEST, optimize="-O0"),
     "sanitized portable": _installed(SANITIZED, "-DEDGERNN_PORTABLE", optimize="-O0"),
     **{level: _emulated(level) for level in BOARDS},
@@ -141,6 +142,7 @@ FOUND: dict[str, Way | str] = {
 KERNELS: dict[str, Way | str] = FOUND | {
     "sanitized x86-64-v3": _native("gcc", "x86-64-v3", SANITIZED),
     "sanitized x86-64": _native("gcc", "x86-64", SANITIZED),
+    "sanitized rows": _installed(SANITIZED, "-DEDGERNN_BY_ROWS", optimize="-O0"),
     "AVX-VNNI by AVX-512": _native("gcc", "x86-64-v4-vnni", COMPILERS["gcc"], "-DEDGERNN_VNNI_256"),
     "wasm32": _in_node(),
     **{cpu: cortex_m(cpu) for cpu in ("cortex-m4", "cortex-m55")},

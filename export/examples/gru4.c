@@ -19,9 +19,10 @@
 
 /* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
  *
- * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks are stored side
- * by side, column after column, so that memory is read in order while four sums share the loads of x. Remaining blocks
- * are stored one after another.
+ * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99; a processor without such
+ * registers sums a few rows of a block at a time (EDGERNN_BY_ROWS). Four blocks are stored side by side, column after
+ * column, so that memory is read in order while four sums share the loads of x. Remaining blocks are stored one after
+ * another.
  *
  * A sparse matrix holds only the columns of a block that are not zeros, and their numbers in `index`. Each of four blocks
  * side by side has as many columns as the fullest one; `order` holds the numbers of the blocks. The columns of the first
@@ -51,7 +52,7 @@
 #define EDGERNN_AHEAD(p, bytes) ((void)(p))
 #endif
 
-#if defined(EDGERNN_PORTABLE) /* on request */
+#if defined(EDGERNN_PORTABLE) || defined(EDGERNN_BY_ROWS) /* on request */
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__) && !defined(EDGERNN_VNNI_256)
 #define EDGERNN_AVX512 1
 #define EDGERNN_VNNI 1
@@ -83,10 +84,14 @@
 #include <wasm_simd128.h>
 #elif defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
 #define EDGERNN_MVE 1
+#define EDGERNN_BY_ROWS 1
 #include <arm_mve.h>
 #elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 77 && !defined(__ARM_BIG_ENDIAN)
 #define EDGERNN_DSP 1 /* of a Cortex-M: 77 is 'M' */
+#define EDGERNN_BY_ROWS 1
 #include <arm_acle.h>
+#elif !defined(__riscv_vector) && !defined(__ALTIVEC__) && !defined(__s390x__) && !defined(__loongarch_sx) && !defined(__ARM_NEON) && !defined(_M_X64) && !defined(_M_ARM64)
+#define EDGERNN_BY_ROWS 1 /* no compiler has vectors for it */
 #endif
 
 /* Whether registers are enough for the sums of one group of inputs only. */
@@ -315,18 +320,20 @@ typedef struct {
     float at[EDGERNN_LANES];
 } f32x16;
 
+/* one_add and f32_add, and so on: of one lane, and of all. */
 #define EDGERNN_EACH(name, expression)                                                                                 \
-    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+    EDGERNN_FN float one_##name(float a, float b) { return expression; }                                               \
+    EDGERNN_FN f32x16 f32_##name(f32x16 a, f32x16 b) {                                                                 \
         f32x16 y;                                                                                                      \
-        for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = expression;                                                  \
+        for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = one_##name(a.at[i], b.at[i]);                                \
         return y;                                                                                                      \
     }
-EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
-EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
-EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
-EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
-EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* returns NaN when b is NaN, as on x86 */
-EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
+EDGERNN_EACH(add, a + b)
+EDGERNN_EACH(sub, a - b)
+EDGERNN_EACH(mul, a * b)
+EDGERNN_EACH(div, a / b)
+EDGERNN_EACH(min, a < b ? a : b) /* returns NaN when b is NaN, as on x86 */
+EDGERNN_EACH(max, a > b ? a : b)
 #undef EDGERNN_EACH
 
 EDGERNN_FN f32x16 f32_load(const float *p) {
@@ -335,14 +342,20 @@ EDGERNN_FN f32x16 f32_load(const float *p) {
     return y;
 }
 EDGERNN_FN void f32_store(float *p, f32x16 a) { memcpy(p, a.at, sizeof a.at); }
+EDGERNN_FN float one_all(float a) { return a; }
 EDGERNN_FN f32x16 f32_all(float a) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
     return y;
 }
+#if defined(EDGERNN_BY_ROWS) && defined(__FP_FAST_FMAF) /* an instruction */
+EDGERNN_FN float one_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+#else
+EDGERNN_FN float one_fma(float a, float b, float c) { return a * b + c; }
+#endif
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
-    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = one_fma(a.at[i], b.at[i], c.at[i]);
     return y;
 }
 EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
@@ -360,6 +373,115 @@ EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = f32_of_half(p[i]);
     return y;
 }
+
+#endif
+
+/* A function of all lanes by that of one, where there are no registers for the values between of sixteen lanes. */
+#if defined(EDGERNN_BY_ROWS)
+#define EDGERNN_LANE_BY_LANE(name)                                                                                     \
+    EDGERNN_FN f32x16 f32_##name(f32x16 x) {                                                                           \
+        for (int i = 0; i < EDGERNN_LANES; ++i) x.at[i] = one_##name(x.at[i]);                                         \
+        return x;                                                                                                      \
+    }
+#endif
+
+#endif
+
+/* y = W x + b in float32, eight rows of a block at a time, in scalars: for processors without vectors of floats.
+ *
+ * W is packed as in affine_float.h. A row is summed in the order of its columns.
+ */
+#ifndef EDGERNN_ROWS_FLOAT_H
+#define EDGERNN_ROWS_FLOAT_H
+
+
+#if defined(EDGERNN_BY_ROWS)
+
+EDGERNN_FN float rows_of_f32(const float *p) { return *p; }
+EDGERNN_FN float rows_of_f16(const uint16_t *p) { return f32_of_half(*p); }
+EDGERNN_FN float rows_of_i8(const int8_t *p) { return (float)*p; }
+
+EDGERNN_FN void rows_end(float *y, float sum, const float *scale, const float *bias, size_t at) {
+    if (scale) sum *= scale[at];
+    y[at] = bias ? sum + bias[at] : sum;
+}
+
+#define EDGERNN_ROWS_BEGIN float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+#define EDGERNN_ROWS_ADD(load)                                                                                         \
+    a = one_fma(load(w), one, a);                                                                                      \
+    b = one_fma(load(w + 1), one, b);                                                                                  \
+    c = one_fma(load(w + 2), one, c);                                                                                  \
+    d = one_fma(load(w + 3), one, d);                                                                                  \
+    e = one_fma(load(w + 4), one, e);                                                                                  \
+    f = one_fma(load(w + 5), one, f);                                                                                  \
+    g = one_fma(load(w + 6), one, g);                                                                                  \
+    h = one_fma(load(w + 7), one, h);
+#define EDGERNN_ROWS_END                                                                                               \
+    rows_end(y, a, scale, bias, at);                                                                                   \
+    rows_end(y, b, scale, bias, at + 1);                                                                               \
+    rows_end(y, c, scale, bias, at + 2);                                                                               \
+    rows_end(y, d, scale, bias, at + 3);                                                                               \
+    rows_end(y, e, scale, bias, at + 4);                                                                               \
+    rows_end(y, f, scale, bias, at + 5);                                                                               \
+    rows_end(y, g, scale, bias, at + 6);                                                                               \
+    rows_end(y, h, scale, bias, at + 7);
+
+/* The next column of a block is `far` numbers further. */
+#define EDGERNN_AFFINE(name, kind, load)                                                                               \
+    EDGERNN_FN void name##_block(float *y, const kind *from, const float *scale, const float *bias, const float *x,    \
+                                 size_t at, size_t inputs, size_t far) {                                               \
+        for (size_t half = 0; half < EDGERNN_LANES; half += 8, at += 8) {                                              \
+            const kind *w = from + half;                                                                               \
+            EDGERNN_ROWS_BEGIN                                                                                         \
+            for (const float *p = x; p != x + inputs; ++p, w += far) {                                                 \
+                const float one = *p;                                                                                  \
+                EDGERNN_ROWS_ADD(load)                                                                                 \
+            }                                                                                                          \
+            EDGERNN_ROWS_END                                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+    EDGERNN_FN void name##_one(float *y, const kind *w, const float *scale, const float *bias, const float *x,         \
+                               size_t at, size_t inputs) {                                                             \
+        name##_block(y, w, scale, bias, x, at, inputs, 16);                                                            \
+    }                                                                                                                  \
+    EDGERNN_FN void name(float *y, const kind *w, const float *scale, const float *bias, const float *x,               \
+                         size_t blocks, size_t inputs) {                                                               \
+        size_t at = 0;                                                                                                 \
+        for (size_t some; blocks; blocks -= some, w += 16 * inputs * some) {                                           \
+            some = blocks < 4 ? 1 : 4;                                                                                 \
+            for (size_t k = 0; k < some; ++k, at += 16)                                                                \
+                name##_block(y, w + 16 * k, scale, bias, x, at, inputs, 16 * some);                                    \
+        }                                                                                                              \
+    }
+
+EDGERNN_AFFINE(affine_f32, float, rows_of_f32)
+EDGERNN_AFFINE(affine_f16, uint16_t, rows_of_f16)
+EDGERNN_AFFINE(affine_w8, int8_t, rows_of_i8)
+#undef EDGERNN_AFFINE
+
+EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *index, const uint32_t *starts,
+                                  const uint16_t *order, const float *bias, const float *x, size_t blocks) {
+    const float *const scale = NULL, *const first = w;
+    const uint16_t *const all = index;
+    for (size_t some; blocks; blocks -= some, ++starts) {
+        some = blocks < 4 ? 1 : 4;
+        for (size_t k = 0; k < some; ++k, ++order) {
+            size_t at = 16 * (size_t)*order;
+            for (size_t half = 0; half < EDGERNN_LANES; half += 8, at += 8) {
+                EDGERNN_ROWS_BEGIN
+                w = first + 16 * (starts[0] + k) + half, index = all + starts[0] + k;
+                for (size_t columns = (starts[1] - starts[0]) / some; columns; --columns, w += 16 * some, index += some) {
+                    const float one = x[*index];
+                    EDGERNN_ROWS_ADD(rows_of_f32)
+                }
+                EDGERNN_ROWS_END
+            }
+        }
+    }
+}
+#undef EDGERNN_ROWS_BEGIN
+#undef EDGERNN_ROWS_ADD
+#undef EDGERNN_ROWS_END
 
 #endif
 
@@ -386,6 +508,7 @@ EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float
 #define EDGERNN_MANY 0
 #endif
 
+#if !defined(EDGERNN_BY_ROWS)
 /* With few registers, two blocks at a time have room for their sums; each row adds in the same order. */
 #if EDGERNN_FEW
 #define EDGERNN_FOUR(name, kind, load)                                                                                 \
@@ -499,6 +622,7 @@ EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *inde
         affine_end(y, a, NULL, bias, 16 * (size_t)*order);
     }
 }
+#endif
 
 #endif
 
@@ -562,23 +686,32 @@ EDGERNN_FN void flush_restore(float_mode before) { (void)before; }
 #define EDGERNN_SQUASH_F32_H
 
 
-/* a + b * x, rounded twice */
-EDGERNN_FN f32x16 f32_line(float a, float b, f32x16 x) { return f32_add(f32_all(a), f32_mul(f32_all(b), x)); }
+/* lanes f_line, f_tanh and f_sigmoid. f_line is a + b * x, rounded twice. In the order of the bounds, NaN stays NaN. */
+#define EDGERNN_SQUASH(lanes, f)                                                                                       \
+    EDGERNN_FN lanes f##_line(float a, float b, lanes x) { return f##_add(f##_all(a), f##_mul(f##_all(b), x)); }       \
+    EDGERNN_FN lanes f##_tanh(lanes x) {                                                                               \
+        const float end = 7.9f;                                                                                        \
+        const lanes a = f##_max(f##_all(-end), f##_min(f##_all(end), x));                                              \
+        const lanes s = f##_mul(a, a), s2 = f##_mul(s, s);                                                             \
+        const lanes p_high = f##_line(0.00294404267f, 1.13712413e-05f, s);                                             \
+        const lanes q_last = f##_mul(f##_all(2.44420306e-07f), s2);                                                    \
+        const lanes q_high = f##_add(f##_line(0.0237845592f, 0.000237793662f, s), q_last);                             \
+        const lanes p = f##_add(f##_line(0.999999225f, 0.129182786f, s), f##_mul(s2, p_high));                         \
+        const lanes q = f##_add(f##_line(1.0f, 0.462513536f, s), f##_mul(s2, q_high));                                 \
+        return f##_div(f##_mul(a, p), q);                                                                              \
+    }                                                                                                                  \
+    EDGERNN_FN lanes f##_sigmoid(lanes x) {                                                                            \
+        return f##_line(0.5f, 0.5f, f##_tanh(f##_mul(x, f##_all(0.5f))));                                              \
+    }
 
-EDGERNN_FN f32x16 f32_tanh(f32x16 x) {
-    const float end = 7.9f;
-    const f32x16 a = f32_max(f32_all(-end), f32_min(f32_all(end), x)); /* in this order, NaN stays NaN */
-    const f32x16 s = f32_mul(a, a), s2 = f32_mul(s, s);
-    const f32x16 p_high = f32_line(0.00294404267f, 1.13712413e-05f, s);
-    const f32x16 q_high = f32_add(f32_line(0.0237845592f, 0.000237793662f, s), f32_mul(f32_all(2.44420306e-07f), s2));
-    const f32x16 p = f32_add(f32_line(0.999999225f, 0.129182786f, s), f32_mul(s2, p_high));
-    const f32x16 q = f32_add(f32_line(1.0f, 0.462513536f, s), f32_mul(s2, q_high));
-    return f32_div(f32_mul(a, p), q);
-}
-
-EDGERNN_FN f32x16 f32_sigmoid(f32x16 x) {
-    return f32_line(0.5f, 0.5f, f32_tanh(f32_mul(x, f32_all(0.5f))));
-}
+#if defined(EDGERNN_BY_ROWS)
+EDGERNN_SQUASH(float, one)
+EDGERNN_LANE_BY_LANE(tanh)
+EDGERNN_LANE_BY_LANE(sigmoid)
+#else
+EDGERNN_SQUASH(f32x16, f32)
+#endif
+#undef EDGERNN_SQUASH
 
 #endif
 

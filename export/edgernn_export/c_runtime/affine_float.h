@@ -6,6 +6,7 @@
 #define EDGERNN_AFFINE_FLOAT_H
 
 #include "lanes.h"
+#include "rows_float.h"
 
 /* The end of an affine: multiplies with the scale of each row, if any, and adds the bias. */
 EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float *bias, size_t at) {
@@ -20,6 +21,7 @@ EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float
 #define EDGERNN_MANY 0
 #endif
 
+#if !defined(EDGERNN_BY_ROWS)
 /* With few registers, two blocks at a time have room for their sums; each row adds in the same order. */
 #if EDGERNN_FEW
 #define EDGERNN_FOUR(name, kind, load)                                                                                 \
@@ -133,5 +135,6 @@ EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *inde
         affine_end(y, a, NULL, bias, 16 * (size_t)*order);
     }
 }
+#endif
 
 #endif

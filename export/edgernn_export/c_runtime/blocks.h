@@ -1,8 +1,9 @@
 /* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
  *
- * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks are stored side
- * by side, column after column, so that memory is read in order while four sums share the loads of x. Remaining blocks
- * are stored one after another.
+ * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99; a processor without such
+ * registers sums a few rows of a block at a time (EDGERNN_BY_ROWS). Four blocks are stored side by side, column after
+ * column, so that memory is read in order while four sums share the loads of x. Remaining blocks are stored one after
+ * another.
  *
  * A sparse matrix holds only the columns of a block that are not zeros, and their numbers in `index`. Each of four blocks
  * side by side has as many columns as the fullest one; `order` holds the numbers of the blocks. The columns of the first
@@ -32,7 +33,7 @@
 #define EDGERNN_AHEAD(p, bytes) ((void)(p))
 #endif
 
-#if defined(EDGERNN_PORTABLE) /* on request */
+#if defined(EDGERNN_PORTABLE) || defined(EDGERNN_BY_ROWS) /* on request */
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__) && !defined(EDGERNN_VNNI_256)
 #define EDGERNN_AVX512 1
 #define EDGERNN_VNNI 1
@@ -64,10 +65,14 @@
 #include <wasm_simd128.h>
 #elif defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
 #define EDGERNN_MVE 1
+#define EDGERNN_BY_ROWS 1
 #include <arm_mve.h>
 #elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 77 && !defined(__ARM_BIG_ENDIAN)
 #define EDGERNN_DSP 1 /* of a Cortex-M: 77 is 'M' */
+#define EDGERNN_BY_ROWS 1
 #include <arm_acle.h>
+#elif !defined(__riscv_vector) && !defined(__ALTIVEC__) && !defined(__s390x__) && !defined(__loongarch_sx) && !defined(__ARM_NEON) && !defined(_M_X64) && !defined(_M_ARM64)
+#define EDGERNN_BY_ROWS 1 /* no compiler has vectors for it */
 #endif
 
 /* Whether registers are enough for the sums of one group of inputs only. */

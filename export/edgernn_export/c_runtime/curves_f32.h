@@ -85,6 +85,13 @@ EDGERNN_FN f32x16 f32_maximum(f32x16 a, f32x16 b) { return f32_max(a, b); }
 #include <emmintrin.h>
 #endif
 
+EDGERNN_FN float one_power(float t) {
+    uint32_t n;
+    memcpy(&n, &t, sizeof n);
+    n = (n << 23) + (127u << 23);
+    memcpy(&t, &n, sizeof t);
+    return t;
+}
 EDGERNN_FN f32x16 f32_power(f32x16 t) {
     uint32_t n[EDGERNN_LANES];
     memcpy(n, t.at, sizeof n);
@@ -107,25 +114,32 @@ EDGERNN_FN f32x16 f32_maximum(f32x16 a, f32x16 b) {
 
 #endif
 
-/* a * x + b, rounded twice */
-EDGERNN_FN f32x16 f32_term(f32x16 a, f32x16 x, float b) { return f32_add(f32_mul(a, x), f32_all(b)); }
-
-EDGERNN_FN f32x16 f32_exp(f32x16 x) {
-    const f32x16 room = f32_all(12582912.0f);
-    const f32x16 a = f32_max(f32_all(-104.0f), f32_min(f32_all(89.0f), x)); /* in this order, NaN stays NaN */
-    const f32x16 n = f32_sub(f32_add(f32_mul(a, f32_all(1.44269504f)), room), room);
-    const f32x16 near = f32_sub(a, f32_mul(n, f32_all(0.693359375f)));
-    const f32x16 r = f32_sub(near, f32_mul(n, f32_all(-2.12194440e-4f)));
-    const f32x16 half = f32_add(f32_mul(n, f32_all(0.5f)), room);
-    const f32x16 rest = f32_add(f32_sub(n, f32_sub(half, room)), room);
-    f32x16 p = f32_all(1.9875691500e-4f);
-    p = f32_term(p, r, 1.3981999507e-3f);
-    p = f32_term(p, r, 8.3334519073e-3f);
-    p = f32_term(p, r, 4.1665795894e-2f);
-    p = f32_term(p, r, 1.6666665459e-1f);
-    p = f32_term(p, r, 5.0000001201e-1f);
-    p = f32_add(f32_add(f32_mul(f32_mul(p, r), r), r), f32_all(1));
-    return f32_mul(f32_mul(p, f32_power(half)), f32_power(rest));
-}
+/* lanes f_term and f_exp. f_term is a * x + b, rounded twice. In the order of the bounds, NaN stays NaN. */
+#define EDGERNN_EXP(lanes, f)                                                                                          \
+    EDGERNN_FN lanes f##_term(lanes a, lanes x, float b) { return f##_add(f##_mul(a, x), f##_all(b)); }                \
+    EDGERNN_FN lanes f##_exp(lanes x) {                                                                                \
+        const lanes room = f##_all(12582912.0f);                                                                       \
+        const lanes a = f##_max(f##_all(-104.0f), f##_min(f##_all(89.0f), x));                                         \
+        const lanes n = f##_sub(f##_add(f##_mul(a, f##_all(1.44269504f)), room), room);                                \
+        const lanes near = f##_sub(a, f##_mul(n, f##_all(0.693359375f)));                                              \
+        const lanes r = f##_sub(near, f##_mul(n, f##_all(-2.12194440e-4f)));                                           \
+        const lanes half = f##_add(f##_mul(n, f##_all(0.5f)), room);                                                   \
+        const lanes rest = f##_add(f##_sub(n, f##_sub(half, room)), room);                                             \
+        lanes p = f##_all(1.9875691500e-4f);                                                                           \
+        p = f##_term(p, r, 1.3981999507e-3f);                                                                          \
+        p = f##_term(p, r, 8.3334519073e-3f);                                                                          \
+        p = f##_term(p, r, 4.1665795894e-2f);                                                                          \
+        p = f##_term(p, r, 1.6666665459e-1f);                                                                          \
+        p = f##_term(p, r, 5.0000001201e-1f);                                                                          \
+        p = f##_add(f##_add(f##_mul(f##_mul(p, r), r), r), f##_all(1));                                                \
+        return f##_mul(f##_mul(p, f##_power(half)), f##_power(rest));                                                  \
+    }
+#if defined(EDGERNN_BY_ROWS)
+EDGERNN_EXP(float, one)
+EDGERNN_LANE_BY_LANE(exp)
+#else
+EDGERNN_EXP(f32x16, f32)
+#endif
+#undef EDGERNN_EXP
 
 #endif

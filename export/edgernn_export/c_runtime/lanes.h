@@ -191,18 +191,20 @@ typedef struct {
     float at[EDGERNN_LANES];
 } f32x16;
 
+/* one_add and f32_add, and so on: of one lane, and of all. */
 #define EDGERNN_EACH(name, expression)                                                                                 \
-    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+    EDGERNN_FN float one_##name(float a, float b) { return expression; }                                               \
+    EDGERNN_FN f32x16 f32_##name(f32x16 a, f32x16 b) {                                                                 \
         f32x16 y;                                                                                                      \
-        for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = expression;                                                  \
+        for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = one_##name(a.at[i], b.at[i]);                                \
         return y;                                                                                                      \
     }
-EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
-EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
-EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
-EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
-EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* returns NaN when b is NaN, as on x86 */
-EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
+EDGERNN_EACH(add, a + b)
+EDGERNN_EACH(sub, a - b)
+EDGERNN_EACH(mul, a * b)
+EDGERNN_EACH(div, a / b)
+EDGERNN_EACH(min, a < b ? a : b) /* returns NaN when b is NaN, as on x86 */
+EDGERNN_EACH(max, a > b ? a : b)
 #undef EDGERNN_EACH
 
 EDGERNN_FN f32x16 f32_load(const float *p) {
@@ -211,14 +213,20 @@ EDGERNN_FN f32x16 f32_load(const float *p) {
     return y;
 }
 EDGERNN_FN void f32_store(float *p, f32x16 a) { memcpy(p, a.at, sizeof a.at); }
+EDGERNN_FN float one_all(float a) { return a; }
 EDGERNN_FN f32x16 f32_all(float a) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
     return y;
 }
+#if defined(EDGERNN_BY_ROWS) && defined(__FP_FAST_FMAF) /* an instruction */
+EDGERNN_FN float one_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+#else
+EDGERNN_FN float one_fma(float a, float b, float c) { return a * b + c; }
+#endif
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
-    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = one_fma(a.at[i], b.at[i], c.at[i]);
     return y;
 }
 EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
@@ -237,6 +245,15 @@ EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
     return y;
 }
 
+#endif
+
+/* A function of all lanes by that of one, where there are no registers for the values between of sixteen lanes. */
+#if defined(EDGERNN_BY_ROWS)
+#define EDGERNN_LANE_BY_LANE(name)                                                                                     \
+    EDGERNN_FN f32x16 f32_##name(f32x16 x) {                                                                           \
+        for (int i = 0; i < EDGERNN_LANES; ++i) x.at[i] = one_##name(x.at[i]);                                         \
+        return x;                                                                                                      \
+    }
 #endif
 
 #endif

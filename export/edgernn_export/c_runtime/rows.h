@@ -1,4 +1,4 @@
-/* Sixteen exact sums of products of integers, a few rows at a time: for processors with few registers (Cortex-M).
+/* Sixteen exact sums of products of integers, a few rows at a time: for processors with few registers (microcontrollers).
  *
  * Weights are stored as in dot_i8.h, and start at a multiple of 4: the four of a row in a group are a word. The next group
  * is `far` bytes further. A sparse block is one of `beside` side by side, and `index` holds its groups of x (see blocks.h).
@@ -9,8 +9,6 @@
 #include "blocks.h"
 
 #if defined(EDGERNN_DSP)
-
-#define EDGERNN_BY_ROWS 1
 
 /* Four numbers as pairs of 16 bits: x0 and x2, x1 and x3. */
 typedef struct {
@@ -45,6 +43,30 @@ EDGERNN_FN int32_t rows_dot(int32_t sum, const int8_t *w, rows_four x) {
     const rows_four each = rows_wide(four);
     return __smlad(each.odd, x.odd, __smlad(each.even, x.even, sum));
 }
+#elif defined(EDGERNN_BY_ROWS) && !defined(EDGERNN_MVE)
+
+typedef struct {
+    int32_t first, second, third, fourth;
+} rows_four;
+#define EDGERNN_ROWS_READ(name, kind)                                                                                  \
+    EDGERNN_FN rows_four name(const kind *p) {                                                                         \
+        rows_four y;                                                                                                   \
+        y.first = p[0], y.second = p[1], y.third = p[2], y.fourth = p[3];                                              \
+        return y;                                                                                                      \
+    }
+EDGERNN_ROWS_READ(rows_read_i8, int8_t)
+EDGERNN_ROWS_READ(rows_read_i16, int16_t)
+#undef EDGERNN_ROWS_READ
+EDGERNN_FN int32_t rows_dot(int32_t sum, const int8_t *w, rows_four x) {
+    sum += w[0] * x.first, sum += w[1] * x.second;
+    sum += w[2] * x.third, sum += w[3] * x.fourth;
+    return sum;
+}
+
+#endif
+
+#if defined(EDGERNN_BY_ROWS) && !defined(EDGERNN_MVE)
+
 #define EDGERNN_ROWS_FOUR                                                                                              \
     a = rows_dot(a, group, four);                                                                                      \
     b = rows_dot(b, group + 4, four);                                                                                  \
@@ -82,8 +104,6 @@ EDGERNN_ROWS_SUMS(i16, int16_t)
 #undef EDGERNN_ROWS_SUMS
 
 #elif defined(EDGERNN_MVE)
-
-#define EDGERNN_BY_ROWS 1
 
 /* Sixteen elements of x, or the first of them. Elements of 16 bits are those with even and with odd numbers, which is how
  * bytes are widened. */

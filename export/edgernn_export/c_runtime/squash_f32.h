@@ -10,22 +10,31 @@
 
 #include "lanes.h"
 
-/* a + b * x, rounded twice */
-EDGERNN_FN f32x16 f32_line(float a, float b, f32x16 x) { return f32_add(f32_all(a), f32_mul(f32_all(b), x)); }
+/* lanes f_line, f_tanh and f_sigmoid. f_line is a + b * x, rounded twice. In the order of the bounds, NaN stays NaN. */
+#define EDGERNN_SQUASH(lanes, f)                                                                                       \
+    EDGERNN_FN lanes f##_line(float a, float b, lanes x) { return f##_add(f##_all(a), f##_mul(f##_all(b), x)); }       \
+    EDGERNN_FN lanes f##_tanh(lanes x) {                                                                               \
+        const float end = 7.9f;                                                                                        \
+        const lanes a = f##_max(f##_all(-end), f##_min(f##_all(end), x));                                              \
+        const lanes s = f##_mul(a, a), s2 = f##_mul(s, s);                                                             \
+        const lanes p_high = f##_line(0.00294404267f, 1.13712413e-05f, s);                                             \
+        const lanes q_last = f##_mul(f##_all(2.44420306e-07f), s2);                                                    \
+        const lanes q_high = f##_add(f##_line(0.0237845592f, 0.000237793662f, s), q_last);                             \
+        const lanes p = f##_add(f##_line(0.999999225f, 0.129182786f, s), f##_mul(s2, p_high));                         \
+        const lanes q = f##_add(f##_line(1.0f, 0.462513536f, s), f##_mul(s2, q_high));                                 \
+        return f##_div(f##_mul(a, p), q);                                                                              \
+    }                                                                                                                  \
+    EDGERNN_FN lanes f##_sigmoid(lanes x) {                                                                            \
+        return f##_line(0.5f, 0.5f, f##_tanh(f##_mul(x, f##_all(0.5f))));                                              \
+    }
 
-EDGERNN_FN f32x16 f32_tanh(f32x16 x) {
-    const float end = 7.9f;
-    const f32x16 a = f32_max(f32_all(-end), f32_min(f32_all(end), x)); /* in this order, NaN stays NaN */
-    const f32x16 s = f32_mul(a, a), s2 = f32_mul(s, s);
-    const f32x16 p_high = f32_line(0.00294404267f, 1.13712413e-05f, s);
-    const f32x16 q_high = f32_add(f32_line(0.0237845592f, 0.000237793662f, s), f32_mul(f32_all(2.44420306e-07f), s2));
-    const f32x16 p = f32_add(f32_line(0.999999225f, 0.129182786f, s), f32_mul(s2, p_high));
-    const f32x16 q = f32_add(f32_line(1.0f, 0.462513536f, s), f32_mul(s2, q_high));
-    return f32_div(f32_mul(a, p), q);
-}
-
-EDGERNN_FN f32x16 f32_sigmoid(f32x16 x) {
-    return f32_line(0.5f, 0.5f, f32_tanh(f32_mul(x, f32_all(0.5f))));
-}
+#if defined(EDGERNN_BY_ROWS)
+EDGERNN_SQUASH(float, one)
+EDGERNN_LANE_BY_LANE(tanh)
+EDGERNN_LANE_BY_LANE(sigmoid)
+#else
+EDGERNN_SQUASH(f32x16, f32)
+#endif
+#undef EDGERNN_SQUASH
 
 #endif
