@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import sys
 import tomllib
 from hashlib import sha256
@@ -12,7 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import zoo
-from edgernn_export.targets.c import compiler
+from edgernn.device.runtimes import NATIVE
+from edgernn_export.targets.c import compiler, footprint
+from edgernn_export.targets.c.target import render
+from edgernn_export.targets.destination import Destination
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -37,7 +41,7 @@ def data():
     return DATA
 
 
-_compiled = compiler._compiled
+_compiled, _linked = compiler._compiled, footprint.linked
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,16 +51,24 @@ def compiled_once(tmp_path_factory):
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
     folder.mkdir(exist_ok=True)
 
-    def cached(sources, how, kind):
-        path = folder / sha256(repr((sorted(sources.items()), how, kind)).encode()).hexdigest()
+    def once(key, make):
+        path = folder / sha256(repr(key).encode()).hexdigest()
         if not path.exists():
             partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(_compiled(sources, how, kind))
+            partial.write_bytes(make())
             partial.replace(path)
         return path.read_bytes()
 
+    def compiled(sources, how, kind):
+        return once((sorted(sources.items()), how, kind), lambda: _compiled(sources, how, kind))
+
+    def linked(graph, isa):
+        sources = render(graph, "model", Destination(NATIVE))
+        return pickle.loads(once((sorted(sources.items()), isa), lambda: pickle.dumps(_linked(graph, isa))))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "_compiled", cached)
+        patch.setattr(compiler, "_compiled", compiled)
+        patch.setattr(footprint, "linked", linked)
         yield
 
 
@@ -64,6 +76,7 @@ def compiled_once(tmp_path_factory):
 def real_compiler(monkeypatch):
     """For a test of the compiler: every call compiles."""
     monkeypatch.setattr(compiler, "_compiled", _compiled)
+    monkeypatch.setattr(footprint, "linked", _linked)
 
 
 def pytest_addoption(parser):

@@ -1,6 +1,5 @@
 """Many graphs as one C program, which steps streams of each together and alone, and compares every bit."""
 
-import re
 from collections.abc import Sequence
 
 from edgernn.model.graph import INPUT, OUTPUT, Graph
@@ -8,7 +7,7 @@ from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.c.declarations import C_TYPES
 from edgernn_export.targets.c.target import write
 from edgernn_export.targets.naming import named_trace
-from static_zoo import PRIVATE
+from static_zoo import numbered
 
 STREAMS, STEPS = 19, 3  # more than are computed at once, and no multiple of four
 
@@ -60,8 +59,7 @@ def program(graphs: Sequence[Graph]) -> str:
     for i, graph in enumerate(graphs):
         p, named = f"m{i}", named_trace(graph, SCHEMES)
         code = write(named, p, "{}", include="", many=True).source
-        for name in set(re.findall(PRIVATE, code, re.MULTILINE)):
-            code = re.sub(rf"\b{name}\b", f"{name}_of_{p}", code)
+        code = numbered(code, p)
         dtypes = {name: named.manifest.dtype(name) for name in (INPUT, OUTPUT)}
         draw = {
             "int32": f"(int32_t)(drawn() % {graph.vocabulary_size or 1}u)",

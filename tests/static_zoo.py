@@ -48,14 +48,18 @@ static int {p}_drive(void) {{
 PRIVATE = r"^(?:ALIGNED )?static const \w+ (\w+)\["
 
 
+def numbered(code: str, prefix: str) -> str:
+    """The code of a step whose static arrays have the prefix of their graph in their names."""
+    own = {name: f"{name}_of_{prefix}" for name in re.findall(PRIVATE, code, re.MULTILINE)}
+    return re.sub(r"\b[A-Za-z_]\w*", lambda word: own.get(word[0], word[0]), code)
+
+
 def program(graphs: Sequence[Graph]) -> str:
     """The source that steps all graphs in turn; the names of static arrays end in the number of their graph."""
     parts = [HEAD]
     for i, graph in enumerate(graphs):
         p, named = f"m{i}", named_trace(graph, SCHEMES)
-        code = write(named, p, "{}", include="").source
-        for name in set(re.findall(PRIVATE, code, re.MULTILINE)):
-            code = re.sub(rf"\b{name}\b", f"{name}_of_{p}", code)
+        code = numbered(write(named, p, "{}", include="").source, p)
         frame, answer = (C_TYPES[named.manifest.dtype(name)] for name in (INPUT, OUTPUT))
         unit = "uint8_t" if any(name in named.manifest.quantization for name in graph.states) else "float"
         sizes = {"inputs": graph.inputs, "outputs": graph.outputs}

@@ -1,4 +1,7 @@
-"""The kernels of c_runtime, one by one, on every compiler, instruction set and processor that there is here."""
+"""The kernels of c_runtime, one by one, on every compiler, instruction set and processor that there is here.
+
+What numpy makes of the cases of a kernel is computed once, for all of these.
+"""
 
 import shutil
 import subprocess
@@ -191,14 +194,20 @@ def test_a_frame_is_rounded_to_the_same_integers(way, program):
         at += len(x) + 4
 
 
-@pytest.mark.parametrize(("kind", "holes"), [(DENSE_I8, 0.0), (SPARSE_I8, 0.8)])
-def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, program):
+@cache
+def affines_i8(kind, holes):
     cases = []
     for rows, inputs in SHAPES:
         for fill, x in extremes(inputs):
             weight = integers(rows, inputs, fill, holes)
             if kind == DENSE_I8 or without_zeros(rows_by_group(weight.stored)):
                 cases.append(affine(kind, weight, x, random.standard_normal(rows).astype(np.float32)))
+    return cases
+
+
+@pytest.mark.parametrize(("kind", "holes"), [(DENSE_I8, 0.0), (SPARSE_I8, 0.8)])
+def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, program):
+    cases = affines_i8(kind, holes)
     assert len(cases) > 30
     actual = np.frombuffer(answers(way, program, cases), np.float32)
     np.testing.assert_array_equal(actual, np.concatenate([case.expected for case in cases]))
@@ -206,7 +215,7 @@ def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, pro
 
 @cache
 def affines_on_grids():
-    """Affines of integers, with their rows and what they make: computed once, for every way to compile."""
+    """Affines of integers, with their rows and what they make."""
     return [
         (fixed(*shape, x, to, loud, sign), shape[0], to)
         for x in GRIDS
@@ -228,6 +237,16 @@ def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(
     assert ends > 1000  # large inputs saturate
 
 
+@cache
+def without_blocks(rows, inputs, x, to, loud, sign, seed):
+    draw = np.random.default_rng(seed)
+    blocks, groups = -(-rows // 16), -(-inputs // 4)
+    stored = draw.integers(0, int(MAX_DENSITY * groups) + 1, (blocks, 1))
+    mask = draw.random((blocks, groups)).argsort(axis=1) < stored
+    stays = np.kron(mask, np.ones((16, 4), bool))[:rows, :inputs]
+    return fixed(rows, inputs, x, to, loud, sign, stays, draw)
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     asked=st.lists(
@@ -241,14 +260,7 @@ def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(
 )
 def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way, program):
     """Each block of rows keeps another number of its groups of inputs, from none to as many as are still worth it."""
-    cases = []
-    for rows, inputs, x, to, loud, sign, seed in asked:
-        draw = np.random.default_rng(seed)
-        blocks, groups = -(-rows // 16), -(-inputs // 4)
-        stored = draw.integers(0, int(MAX_DENSITY * groups) + 1, (blocks, 1))
-        mask = draw.random((blocks, groups)).argsort(axis=1) < stored
-        stays = np.kron(mask, np.ones((16, 4), bool))[:rows, :inputs]
-        cases.append((fixed(rows, inputs, x, to, loud, sign, stays, draw), rows, to))
+    cases = [(without_blocks(*each), each[0], each[3]) for each in asked]
     output, at = answers(way, program, [case for case, _, _ in cases]), 0
     for case, rows, to in cases:
         actual = np.frombuffer(output, f"int{to.bits}", padded(rows), at)
@@ -265,9 +277,8 @@ def quantized(kind, rows, inputs):
     return smaller(weight, scheme) if scheme else weight
 
 
-@pytest.mark.parametrize("kind", [DENSE_I8, FLOAT, HALF, WEIGHT_ONLY])
-def test_positions_are_as_one_after_another(kind, way, program):
-    """Position after position with its own scale; sums of integers are exact."""
+@cache
+def positions_of(kind):
     cases = []
     for rows, inputs in SHAPES:
         for positions in POSITIONS:
@@ -278,6 +289,13 @@ def test_positions_are_as_one_after_another(kind, way, program):
             expected = np.array([case.expected[:rows] for case in each])
             start = several(kind, (padded(rows) // 16, inputs, 0), expected)
             cases.append(Case(start + xs.tobytes() + each[0].data[32 + xs[0].nbytes :], expected))
+    return cases
+
+
+@pytest.mark.parametrize("kind", [DENSE_I8, FLOAT, HALF, WEIGHT_ONLY])
+def test_positions_are_as_one_after_another(kind, way, program):
+    """Position after position with its own scale; sums of integers are exact."""
+    cases = positions_of(kind)
     actual = np.frombuffer(answers(way, program, cases), np.float32)
     at = 0
     for case in cases:
@@ -288,9 +306,14 @@ def test_positions_are_as_one_after_another(kind, way, program):
     assert at == len(actual)
 
 
-def test_positions_of_integers_are_those_of_the_definition(way, program):
+@cache
+def positions_on_grids():
     asked = [(shape, x, to, positions) for x in GRIDS for to in GRIDS for shape in SHAPES for positions in (2, 7)]
-    cases = [fixed(*shape, x, to, 40, positions=positions) for shape, x, to, positions in asked]
+    return [fixed(*shape, x, to, 40, positions=positions) for shape, x, to, positions in asked]
+
+
+def test_positions_of_integers_are_those_of_the_definition(way, program):
+    cases = positions_on_grids()
     output, at = answers(way, program, cases), 0
     for case in cases:
         actual = np.frombuffer(output, case.expected.dtype, case.expected.size, at)
@@ -331,10 +354,15 @@ def rescaled(kind, shift, zero, draw, n=64) -> Case:
     return Case(data, np.stack([np.clip(y + zero, -128, 127), np.clip(y, -32768, 32767)]))
 
 
+@cache
+def rescaled_by_every_shift(kind):
+    draw = np.random.default_rng(7)
+    return [rescaled(kind, shift, zero, draw) for shift in range(1, 63) for zero in (-128, 5, 127) for _ in range(4)]
+
+
 @pytest.mark.parametrize("kind", RESCALES)
 def test_rescaled_integers_are_those_of_the_definition_for_every_shift(kind, way, program):
-    draw = np.random.default_rng(7)
-    cases = [rescaled(kind, shift, zero, draw) for shift in range(1, 63) for zero in (-128, 5, 127) for _ in range(4)]
+    cases = rescaled_by_every_shift(kind)
     output, at, inside = answers(way, program, cases), 0, 0
     for case in cases:
         n = case.expected.shape[1]
@@ -370,10 +398,7 @@ def whole_vector(cell, width, x: QuantizationParameters, to: QuantizationParamet
 
 @cache
 def whole_vectors():
-    """As long as they may be, of one value throughout, and of the two ends; the logarithm of all that there is.
-
-    Computed once, for every way to compile.
-    """
+    """As long as they may be, of one value throughout, and of the two ends; the logarithm of all that there is."""
     cases = []
     for x in GRIDS:
         every = np.arange(x.low, x.high + 1)
@@ -420,8 +445,8 @@ def test_a_normalization_of_floats_has_the_bits_of_numpy_on_every_instruction_se
     np.testing.assert_array_equal(actual, np.concatenate([case.expected for case in cases]))
 
 
-@pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32])
-def test_float_arithmetic_is_that_of_numpy(kind, way, program):
+@cache
+def affines_of_floats(kind):
     cases = []
     for rows, inputs in SHAPES:
         weight = random.standard_normal((rows, inputs)).astype(np.float32)
@@ -436,13 +461,19 @@ def test_float_arithmetic_is_that_of_numpy(kind, way, program):
         tensor = smaller(Tensor(weight), scheme) if scheme else Tensor(weight)
         bias = random.standard_normal(rows).astype(np.float32)
         cases.append(affine(kind, tensor, random.standard_normal(inputs).astype(np.float32), bias))
+    return cases
+
+
+@pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32])
+def test_float_arithmetic_is_that_of_numpy(kind, way, program):
+    cases = affines_of_floats(kind)
     assert len(cases) >= 6
     actual = np.frombuffer(answers(way, program, cases), np.float32)
     np.testing.assert_allclose(actual, np.concatenate([case.expected for case in cases]), atol=2e-5, rtol=2e-6)
 
 
-def test_four_bits_have_a_scale_for_each_group_of_inputs(way, program):
-    """Every integer that a weight may be, in rows of several groups: each a thousand times as large as the one before."""
+@cache
+def affines_of_groups():
     cases = []
     for rows, inputs in ((16, 64), (17, 96), (48, 64), (64, 160), (80, 128), (129, 96)):
         whole = random.integers(-7, 8, (rows, inputs)).astype(np.int8)
@@ -452,6 +483,12 @@ def test_four_bits_have_a_scale_for_each_group_of_inputs(way, program):
         for group in range(inputs // 32):  # one group of x at a time, so that none hides behind a larger one
             x = np.where(np.arange(inputs) // 32 == group, random.standard_normal(inputs), 0).astype(np.float32)
             cases.append(affine(FOUR, weight, x * np.float32(1e3**group), np.zeros(rows, np.float32)))
+    return cases
+
+
+def test_four_bits_have_a_scale_for_each_group_of_inputs(way, program):
+    """Every integer that a weight may be, in rows of several groups: each a thousand times as large as the one before."""
+    cases = affines_of_groups()
     actual = np.frombuffer(answers(way, program, cases), np.float32)
     np.testing.assert_allclose(actual, np.concatenate([case.expected for case in cases]), atol=2e-5, rtol=2e-6)
 

@@ -34,6 +34,7 @@ from edgernn.train.search.objectives import Limits
 from edgernn.train.search.study import best_trials, join_study
 from edgernn.train.search.trials import Work, search
 from edgernn.train.search.workers import NUMBER
+from forked import forks
 
 RECIPE = """title = "t"
 
@@ -420,17 +421,23 @@ def command(data, out, *more):
     ]
 
 
-def begin(*arguments, before=""):
+IMPORTS = ("edgernn.train.search.trials", "psycopg")
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    with forks(tmp_path_factory.mktemp("workers"), IMPORTS) as processes:
+        yield processes
+
+
+@pytest.fixture
+def begin(processes):
     """A worker: the command in a process of its own, with warnings as errors."""
-    code = f"import sys\n{before}\nfrom edgernn.cli import main\nmain(sys.argv[1:])"
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+
+    def begin(*arguments, before=""):
+        return processes.begin(f"import sys\n{before}\nfrom edgernn.cli import main\nmain(sys.argv[1:])", *arguments)
+
+    return begin
 
 
 def ended(*workers):
@@ -443,7 +450,7 @@ def ended(*workers):
 
 
 @pytest.mark.slow
-def test_two_processes_share_one_folder(data, tmp_path):
+def test_two_processes_share_one_folder(data, tmp_path, begin):
     arguments = command(data, tmp_path, "--json")
     printed, numbers = ended(begin(*arguments), begin(*arguments))
     assert sorted(numbers[0] + numbers[1]) == [0, 1, 2, 3]
@@ -478,11 +485,16 @@ Task.on_train_batch_start = batch
 """
 
 
-def kill(*arguments):
+@pytest.fixture
+def kill(begin):
     """A worker that dies in the second epoch of its first trial."""
-    worker = begin(*arguments, before=KILLED)
-    worker.communicate()
-    assert worker.returncode == -signal.SIGKILL
+
+    def kill(*arguments):
+        worker = begin(*arguments, before=KILLED)
+        worker.communicate()
+        assert worker.returncode == -signal.SIGKILL
+
+    return kill
 
 
 def epochs(folder):
@@ -490,7 +502,7 @@ def epochs(folder):
 
 
 @pytest.mark.slow
-def test_the_trial_of_a_dead_worker_goes_on_where_it_died(data, tmp_path, monkeypatch):
+def test_the_trial_of_a_dead_worker_goes_on_where_it_died(data, tmp_path, monkeypatch, kill):
     whole = json.loads(edge(*command(data, tmp_path / "whole", "--json", "--trials", 2)))
     kill(*command(data, tmp_path / "killed", "--trials", "2"))
     assert not (tmp_path / "killed/trial-0/metrics.json").exists()
@@ -587,7 +599,7 @@ def postgres():
 
 
 @pytest.mark.slow
-def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
+def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres, begin):
     """Two workers with separate folders on an empty database; neither trains until both have a trial."""
     arguments, place = ("--storage", postgres, "--study", "shared", "--json"), tmp_path / "met"
     place.mkdir()
@@ -603,7 +615,7 @@ def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_silent_at_postgresql_is_taken_for_dead(data, tmp_path, postgres):
+def test_a_worker_that_is_silent_at_postgresql_is_taken_for_dead(data, tmp_path, postgres, kill):
     import psycopg
 
     arguments = ("--storage", postgres, "--study", "silent", "--trials", "2", "--json")
@@ -617,7 +629,18 @@ def test_a_worker_that_is_silent_at_postgresql_is_taken_for_dead(data, tmp_path,
     assert sorted(path.name for path in (tmp_path / "two").glob("trial-*")) == ["trial-0", "trial-1"]
 
 
-def test_an_empty_database_is_prepared_by_several_at_once(postgres):
+JOIN = """
+import sys
+from pathlib import Path
+from edgernn.train.data.fingerprint import Fingerprint
+from edgernn.train.search.storage import open_storage
+from edgernn.train.search.study import join_study
+with open_storage(sys.argv[1], Path()) as backend:
+    print(join_study(backend, "one", ["minimize"], {"seed": 0}, Fingerprint("file", {"a": "0"}, {}, {})).study_name)
+"""
+
+
+def test_an_empty_database_is_prepared_by_several_at_once(postgres, processes):
     """The first worker creates the tables; the others use them."""
     import psycopg
 
@@ -625,24 +648,8 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
     with psycopg.connect(host=socket, user="edge", dbname="postgres", autocommit=True) as connection:
         connection.execute("CREATE DATABASE empty")
     url = postgres.replace("/postgres?", "/empty?")
-    code = (
-        "import sys; from pathlib import Path; from edgernn.train.search.storage import open_storage; from edgernn.train.search.study import join_study\n"
-        "from edgernn.train.data.fingerprint import Fingerprint\ndata = Fingerprint('file', {'a': '0'}, {}, {})\n"
-        "with open_storage(sys.argv[1], Path()) as backend: print(join_study(backend, 'one', ['minimize'], {'seed': 0}, data).study_name)"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code, url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for _ in range(4)
-    ]
-    result = [worker.communicate() for worker in workers]
-    assert [(out, complaint) for out, complaint in result] == [("one\n", "")] * 4
+    workers = [processes.begin(JOIN, url) for _ in range(4)]
+    assert [worker.communicate() for worker in workers] == [("one\n", "")] * 4
 
 
 def test_a_study_is_kept_in_sqlite_too(data, tmp_path, formula):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -61,13 +62,19 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def store(folder, tmp_path):
-    """A store whose model is good."""
-    store = edgernn.ModelStore(tmp_path / "store")
+@pytest.fixture(scope="module")
+def installed(folder):
+    """The folder of a store whose model is good."""
+    store = edgernn.ModelStore(folder / "store")
     store.install(folder / "old.edge")
     store.mark_good()
-    return store
+    return store.root
+
+
+@pytest.fixture
+def store(installed, tmp_path):
+    """A copy of that store."""
+    return edgernn.ModelStore(shutil.copytree(installed, tmp_path / "store"))
 
 
 def version(store):

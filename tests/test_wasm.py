@@ -102,7 +102,7 @@ def test_every_operation_answers_as_numpy_does(name, tmp_path):
 
 @pytest.mark.parametrize("scheme", SAME)
 def test_integers_have_the_bits_of_native_code(scheme, tmp_path):
-    """Graphs that promise the same bits, on frames far beyond those of the calibration too; test_static_bits.py has all."""
+    """Graphs that promise the same bits, on frames far beyond those of the calibration too; every kernel is in test_static_bits.py."""
     for name in ("Gru factored", "Lstm", "Conv1d dilated", "Concat of outputs"):
         folder, graph = tmp_path / name, integers(name, scheme)
         folder.mkdir()

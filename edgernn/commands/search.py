@@ -65,9 +65,10 @@ def search(recipe: str, data: str, out: str | None, as_json: bool, **options: An
     from edgernn.extras import needed
 
     with needed("searching"):
+        from edgernn.train.search import trials as worker  # without its own package nothing larger is imported
+    with needed("searching"):
         from edgernn.train.loop.trainer import Accelerator
         from edgernn.train.recipe import load
-        from edgernn.train.search import trials as worker
         from edgernn.train.search.objectives import Limits
     loaded = load(recipe, options["settings"], options["spaces"])
     limits = Limits(options["max_latency_us"], options["max_flash_kib"], options["max_ram_kib"])
