@@ -132,7 +132,9 @@ def test_a_new_runtime_is_listed(tmp_path):
     assert ".toy" in suffixes()
     with pytest.raises(UsageError, match=r"no backend opens 'm.h5'; there are .onnx, .rnn, .so, .tflite, .toy"):
         edgernn.open("m.h5")
-    with pytest.raises(UsageError, match=r"no target writes 'm.h5'; there are .c, .dll, .dylib, .onnx, .so, .tflite, .toy"):
+    with pytest.raises(
+        UsageError, match=r"no target writes 'm.h5'; there are .c, .dll, .dylib, .onnx, .so, .tflite, .toy"
+    ):
         export(KWS, "m.h5")
     board = boards.load("raspberrypi4")
     assert (board.formats[-1], board.runtime(".toy")) == (".toy", TOY)
