@@ -348,14 +348,9 @@ EDGERNN_FN f32x16 f32_all(float a) {
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
     return y;
 }
-#if defined(EDGERNN_BY_ROWS) && defined(__FP_FAST_FMAF) /* an instruction */
-EDGERNN_FN float one_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-#else
-EDGERNN_FN float one_fma(float a, float b, float c) { return a * b + c; }
-#endif
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
-    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = one_fma(a.at[i], b.at[i], c.at[i]);
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
     return y;
 }
 EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
@@ -431,6 +426,11 @@ EDGERNN_FN void rows_end(float *y, float32x4_t sum, const float *scale, const fl
 #else
 
 #define EDGERNN_ROWS_AT_ONCE 8
+#if defined(__FP_FAST_FMAF) /* an instruction */
+EDGERNN_FN float one_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+#else
+EDGERNN_FN float one_fma(float a, float b, float c) { return a * b + c; }
+#endif
 EDGERNN_FN float rows_of_f32(const float *p) { return *p; }
 #if defined(EDGERNN_DSP) && defined(__ARM_FP) && defined(__ARM_FEATURE_FMA) /* the type needs an option of gcc */
 EDGERNN_FN float rows_of_f16(const uint16_t *p) {

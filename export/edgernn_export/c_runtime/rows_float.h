@@ -43,6 +43,11 @@ EDGERNN_FN void rows_end(float *y, float32x4_t sum, const float *scale, const fl
 #else
 
 #define EDGERNN_ROWS_AT_ONCE 8
+#if defined(__FP_FAST_FMAF) /* an instruction */
+EDGERNN_FN float one_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+#else
+EDGERNN_FN float one_fma(float a, float b, float c) { return a * b + c; }
+#endif
 EDGERNN_FN float rows_of_f32(const float *p) { return *p; }
 #if defined(EDGERNN_DSP) && defined(__ARM_FP) && defined(__ARM_FEATURE_FMA) /* the type needs an option of gcc */
 EDGERNN_FN float rows_of_f16(const uint16_t *p) {
