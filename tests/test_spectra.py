@@ -24,7 +24,7 @@ from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train.network.torch_ops import TorchOps
 from edgernn_export import export
-from edgernn_export.targets.c import instructions
+from edgernn_export.counting.count import count as counted
 from edgernn_export.targets.c.footprint import step_sizes
 from edgernn_export.targets.c.spectra import passes
 from edgernn_export.targets.c.target import render
@@ -180,7 +180,7 @@ def test_a_log_mel_is_its_definition_and_small(tmp_path):
 
 @needs("valgrind", "gcc")
 def test_a_log_mel_takes_a_fifth_of_the_instructions_of_dense_matrices():
-    assert instructions.count(MEL).instructions <= DENSE_INSTRUCTIONS / 5
+    assert counted(MEL).instructions <= DENSE_INSTRUCTIONS / 5
 
 
 def test_a_transform_is_counted_as_a_fast_one():

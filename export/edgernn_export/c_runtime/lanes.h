@@ -219,14 +219,9 @@ EDGERNN_FN f32x16 f32_all(float a) {
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
     return y;
 }
-#if defined(EDGERNN_BY_ROWS) && defined(__FP_FAST_FMAF) /* an instruction */
-EDGERNN_FN float one_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-#else
-EDGERNN_FN float one_fma(float a, float b, float c) { return a * b + c; }
-#endif
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
-    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = one_fma(a.at[i], b.at[i], c.at[i]);
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
     return y;
 }
 EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
