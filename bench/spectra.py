@@ -19,7 +19,7 @@ from edgernn.model.graph import Graph  # noqa: E402
 from edgernn.model.layer import Layer  # noqa: E402
 from edgernn.model.tensor import STATIC  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
-from edgernn_export.targets.c import instructions  # noqa: E402
+from edgernn_export.counting.count import count as counted  # noqa: E402
 from edgernn_export.targets.c.footprint import step_sizes  # noqa: E402
 from spoken_digits import digits, trained  # noqa: E402
 
@@ -30,7 +30,7 @@ HIDDEN = 32
 def cost(name: str, graph: Graph) -> dict[str, object]:
     """The bytes of constants and the instructions of a step in C."""
     constants = sum(step_sizes(graph).constants.values())
-    return {"model": name, "constants": constants, "instructions": instructions.count(graph).instructions}
+    return {"model": name, "constants": constants, "instructions": counted(graph).instructions}
 
 
 def accuracy(graph: Graph) -> float:

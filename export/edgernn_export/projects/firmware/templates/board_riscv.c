@@ -37,7 +37,7 @@ __attribute__((used)) static void begin(void) {
 }
 
 __attribute__((section(".vectors"), naked, used)) void start(void) {
-    __asm__ volatile("la sp, stack_top\nla t0, fault\ncsrw mtvec, t0\nj begin");
+    __asm__ volatile("la sp, stack_top\nla t0, fault\ncsrw mtvec, t0\ntail begin");
 }
 
 void board_start(void) {}
