@@ -77,6 +77,7 @@ def refusals(system: System, folder: Path, wheel: Path) -> dict[str, str]:
         "the loader alone": _printed(system, None, "-S", "-c", LOADED, only).strip(),
         "several levels": _printed(system, packages, "-c", OPENED, both).strip(),
     }
+    answers = {name: text.replace(f"{folder / DOT_PRODUCTS}/", "") for name, text in answers.items()}
     refused = [name for name, text in answers.items() if text.startswith("refused:")]
     if refused != ([] if has else ["edgernn.open", "the loader alone"]):
         raise BoardError(f"{system.board.processor.title} refuses by {refused}: {answers}")
