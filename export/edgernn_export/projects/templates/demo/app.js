@@ -30,12 +30,12 @@ async function begin() {
 /** The fixed texts of the page. */
 function describe(manifest) {
   const sound = MODEL.rate !== null;
-  const period = MODEL.periodMs ? ", every " + MODEL.periodMs + " ms" : "";
+  const period = MODEL.periodMs ? " every " + MODEL.periodMs + " ms" : "";
   document.title = MODEL.name + " – demo";
   element("name").textContent = MODEL.name;
   element("facts").textContent =
     "A step takes " + counted(page.model.inputs, sound ? "sample" : "number") + (sound ? " at " + MODEL.rate.toLocaleString("en") + " Hz" : "") + period +
-    " and answers " + counted(page.model.outputs, "number") + " in " + manifest["edgernn.precision"] + ". The model has " + BYTES.length.toLocaleString("en") +
+    " and answers with " + counted(page.model.outputs, "number") + " in " + manifest["edgernn.precision"] + ". The model has " + BYTES.length.toLocaleString("en") +
     " bytes of WebAssembly. It runs in this page: nothing is sent anywhere.";
   element("live").textContent = live();
   element("kind").textContent = sound ? "Open a sound file" : "Open a CSV file";
