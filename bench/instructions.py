@@ -63,7 +63,7 @@ def main() -> None:
     settings = {"steps": STEPS, "invocations": INVOCATIONS, "peers": {level: peer[1] for level, peer in PEERS.items()}}
     emulators = {tool: version(tool) for tool in ("qemu-aarch64", "qemu-system-arm", "qemu-system-riscv32")}
     results.write(
-        "instructions", rows, results.UNTIMED, inputs=INPUTS, outputs=OUTPUTS, emulators=emulators, **settings
+        "instructions", {"rows": rows}, results.UNTIMED, inputs=INPUTS, outputs=OUTPUTS, emulators=emulators, **settings
     )
 
 
