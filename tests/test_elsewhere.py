@@ -91,7 +91,7 @@ def test_a_library_that_computes_something_else_in_wine_is_not_written(wine, tmp
     original = elsewhere.linked
 
     def altered(sources, how):
-        wrong = {name: text.replace("return f32_line(0.5f, 0.5f,", "return f32_line(0.5f, 0.25f,") for name, text in sources.items()}  # fmt: skip
+        wrong = {name: text.replace("return f##_line(0.5f, 0.5f,", "return f##_line(0.5f, 0.25f,") for name, text in sources.items()}  # fmt: skip
         assert wrong != sources
         return original(wrong, how)
 

@@ -257,15 +257,14 @@ TOO_LARGE = {  # (KiB of flash, KiB of RAM, precision) -> the end of the message
         64,
         "fp32",
     ): "it fits in weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32, static_wi8_ai8, static_wi8_ai16: give --precision",
-    (16, 64, "fp32"): "it fits in static_wi8_ai8: give --precision",
+    (16, 64, "fp32"): "it fits in weight_only_wi4_afp32, static_wi8_ai8: give --precision",
     (12, 64, "fp32"): r"no precision makes it fit: prune at least \d+ % of its weights in blocks, or train fewer units",
     (
         12,
         64,
         "weight_only_wi8_afp32",
     ): r"no precision makes it fit: prune at least \d+ % of its weights in blocks, or train fewer units",
-    (512, 1, "fp32"): "it fits in static_wi8_ai8: give --precision",
-    (512, 1, "weight_only_wi8_afp32"): "no precision makes it fit: train fewer units",
+    (512, 1, "fp32"): "no precision makes it fit: train fewer units",
 }
 
 

@@ -168,7 +168,7 @@ def test_a_level_that_computes_something_else_is_not_written(tmp_path, monkeypat
     original = levels.object_file
 
     def altered(source, how):
-        wrong = source.replace("return f32_line(0.5f, 0.5f,", "return f32_line(0.5f, 0.25f,")
+        wrong = source.replace("return f##_line(0.5f, 0.5f,", "return f##_line(0.5f, 0.25f,")
         assert wrong != source
         return original(wrong if how.options == isa.level(LAST).options else source, how)
 
