@@ -1,8 +1,8 @@
 """Instructions of a step in C on every kind of processor, as emulators execute it; writes results/instructions.json.
 
 Boards with an operating system: qemu with a plugin that counts. Microcontrollers: the firmware of `edgernn export`, by
-`make run`. WebAssembly: the fuel of wasmtime, one for each instruction. LiteRT and tflite-runtime are counted on the
-same emulated boards: `invoke` alone, from Python. Nothing is timed, and no count says how long a step takes.
+`make run`. WebAssembly: the fuel of wasmtime, one for each instruction. tflite-runtime is counted on the same
+emulated board: `invoke` alone, from Python. Nothing is timed, and no count says how long a step takes.
 """
 
 import re
@@ -36,7 +36,6 @@ LEVELS = ("aarch64", "aarch64-dotprod", "armv7-neon")
 FIRMWARE = {"Cortex-M4": "stm32f407", "Cortex-M7": "stm32h743", "Cortex-M55": "stm32n657", "RV32IMC": "esp32c3"}
 """Processor -> the board whose firmware is counted."""
 PEERS = {  # level -> board of tests/emulated, its runtime, and where its Interpreter is
-    "aarch64-dotprod": ("aarch64 with dot products", "ai-edge-litert", "ai_edge_litert.interpreter"),
     "armv7-neon": ("armv7", "tflite-runtime", "tflite_runtime.interpreter"),
 }
 INVOKED = """
