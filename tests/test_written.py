@@ -9,8 +9,7 @@ import pytest
 
 import edgernn
 import edgernn_export
-from edgernn.commands.export import ELSEWHERE
-from edgernn.device.runtimes import suffixes
+from edgernn.device.runtimes import ELSEWHERE, suffixes
 from edgernn.errors import UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.runtime.parts import flat_answer
