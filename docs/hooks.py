@@ -6,17 +6,18 @@ Home is README.md. Nothing heavy is imported: the command describes itself by cl
 import ast
 import html
 import inspect
-import json
 import posixpath
 import re
-import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+
+from edgernn.train import keys
+from edgernn.train.data import READERS
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,16 +29,6 @@ TEXTS = {
     "devices/README.md": "reference/boards.md",
 }
 """A text beside the sources -> its page."""
-
-SECTIONS = {
-    "model": (("edgernn/train/network/models.py", "Shape"),),
-    "training": (("edgernn/train/loop/task.py", "Training"), ("edgernn/train/loop/batches.py", "Batching")),
-    "augment": (("edgernn/train/data/augment.py", "Augmentation"),),
-}
-"""A section of a recipe -> the dataclasses whose fields are its keys."""
-
-BEFORE = "edgernn/train/network/before_options.py"
-"""The module of the layers that the key `before` of [model] names, and of the table of their options."""
 
 RECIPE_FILES = sorted((ROOT / "edgernn/train/recipes").glob("*.toml"))
 
@@ -76,7 +67,6 @@ def escaped(text: str) -> str:
 
 def command_page() -> str:
     """Every verb with its arguments and options, as `--help` has them."""
-    sys.path.insert(0, str(ROOT))
     from edgernn.cli import EPILOG
     from edgernn.commands import GROUPS
 
@@ -129,14 +119,14 @@ def recipes_page() -> str:
     ]
     titles = {path.stem: tomllib.loads(path.read_text(encoding="utf-8"))["title"] for path in RECIPE_FILES}
     lines += [f"| `{name}` | {title} |" for name, title in titles.items()]
-    for section, classes in SECTIONS.items():
-        lines += ["", f"## [{section}]", "", "| key | default | |", "|---|---|---|"]
-        for path, name in classes:
-            lines += keys(path, name)
-        lines += before_section() if section == "model" else []
+    tables = keys.sections()
+    for section in keys.SECTIONS:
+        lines += ["", f"## [{section}]", "", *key_table(tables[section].keys)]
+        lines += before_section() if section == keys.MODEL else []
     lines += ["", "## [data]", "", "`reader` names one of the readers; the other keys are its options.", ""]
-    for reader, path in readers().items():
-        lines += [f'### reader = "{reader}"', "", *options(path), ""]
+    for reader in READERS:
+        options = tables[f"{keys.DATA}.{reader}"]
+        lines += [f'### reader = "{reader}"', "", options.summary, "", *key_table(options.keys), ""]
     return "\n".join([*lines, inspect.cleandoc(SEARCH), ""])
 
 
@@ -170,93 +160,21 @@ SEARCH = """
 """
 
 
-def tree_of(path: str, name: str) -> ast.ClassDef | ast.FunctionDef:
-    """A class or function at the top of a module."""
-    body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
-    return next(node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name)
-
-
-def descriptions(node: ast.ClassDef | ast.FunctionDef, section: str) -> dict[str, str]:
-    """Name -> text in a section of a docstring; a text for several names is that of each."""
-    lines = (ast.get_docstring(node) or "").partition(f"{section}:\n")[2].partition("\n\n")[0].splitlines()
-    texts: dict[str, str] = {}
-    names: list[str] = []
-    for line in lines:
-        if match := re.match(r"    (\w+(?:, \w+)*): (.*)", line):
-            names = match[1].split(", ")
-            texts |= dict.fromkeys(names, match[2])
-        else:
-            texts |= {name: f"{texts[name]} {line.strip()}" for name in names}
-    return texts
-
-
 def before_section() -> Iterator[str]:
     """The layers that `before` names, with a table of their keys."""
-    body = ast.parse((ROOT / BEFORE).read_text(encoding="utf-8")).body
-    values = {ast.unparse(node.target): node.value for node in body if isinstance(node, ast.AnnAssign)}
-    table = next(node for node in ast.walk(values["BEFORE"] or body[0]) if isinstance(node, ast.Dict))
     yield from ("", inspect.cleandoc(LAYERS_BEFORE))
-    for key, options_of in zip(table.keys, table.values, strict=True):
-        docstring = ast.get_docstring(tree_of(BEFORE, ast.unparse(options_of))) or ""
-        yield from ("", f'### cell = "{ast.literal_eval(key or options_of)}"', "", docstring.partition("\n\n")[0], "")
-        yield from ("| key | default | |", "|---|---|---|", *keys(BEFORE, ast.unparse(options_of)))
+    prefix = f"{keys.MODEL}.{keys.BEFORE}."
+    for name, layer in keys.sections().items():
+        if name.startswith(prefix):
+            yield from ("", f'### cell = "{name.removeprefix(prefix)}"', "", layer.summary, "", *key_table(layer.keys))
 
 
-def keys(path: str, name: str) -> Iterator[str]:
-    """A row for each field of a dataclass that a recipe may set."""
-    node = tree_of(path, name)
-    texts = descriptions(node, "Attributes")
-    for each in node.body:
-        if (
-            isinstance(each, ast.AnnAssign)
-            and isinstance(each.target, ast.Name)
-            and not isinstance(each.value, ast.Call)
-        ):
-            yield row(each.target.id, each.value, with_choices(texts[each.target.id], path))
-
-
-def with_choices(text: str, path: str) -> str:
-    """A text that says "one of TABLE", with the names in that table, of this module or of one beside it."""
-
-    def names(match: re.Match[str]) -> str:
-        module = f"{posixpath.dirname(path)}/{match[1]}.py" if match[1] else path
-        body = ast.parse((ROOT / module).read_text(encoding="utf-8")).body
-        value = next(
-            node.value
-            for node in body
-            if isinstance(node, ast.Assign | ast.AnnAssign) and match[2] in ast.unparse(node).partition("=")[0]
-        )
-        table = next(node for node in ast.walk(value or body[0]) if isinstance(node, ast.Dict | ast.Tuple))
-        entries = table.keys if isinstance(table, ast.Dict) else table.elts
-        return ", ".join(f"`{ast.literal_eval(entry)}`" for entry in entries if entry)
-
-    return re.sub(r"one of (?:(\w+)\.)?([A-Z_]{2,})", names, text)
-
-
-def readers() -> dict[str, str]:
-    """Reader -> the path of its module, from the table of readers."""
-    tree = ast.parse((ROOT / "edgernn/train/data/__init__.py").read_text(encoding="utf-8"))
-    table = next(node for node in ast.walk(tree) if isinstance(node, ast.Dict))
-    return {name: f"{module.replace('.', '/')}.py" for name, module in ast.literal_eval(table).items()}
-
-
-def options(path: str) -> Iterator[str]:
-    """What a reader reads, and a row for each of its options."""
-    node = tree_of(path, "read")
-    assert isinstance(node, ast.FunctionDef)
-    texts = descriptions(node, "Args")
-    yield from ((ast.get_docstring(node) or "").partition("\n\n")[0], "", "| key | default | |", "|---|---|---|")
-    for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-        yield row(argument.arg, default, texts[argument.arg])
-
-
-def row(name: str, default: ast.expr | None, text: str) -> str:
-    """A row of a table of keys, with the default as TOML has it."""
-    if default is None:
-        return f"| `{name}` | needed | {escaped(text)} |"
-    value = ast.literal_eval(default)
-    shown = "none" if value is None else json.dumps(value)  # TOML has no other form for these
-    return f"| `{name}` | `{shown}` | {escaped(text)} |"
+def key_table(table: Sequence[keys.Key]) -> Iterator[str]:
+    """A row for each key, with the default as TOML has it."""
+    yield from ("| key | type | default | |", "|---|---|---|---|")
+    for key in table:
+        default = f"`{key.default}`" if key.default else "needed"
+        yield f"| `{key.name}` | {key.kind} | {default} | {escaped(key.text)} |"
 
 
 # Errors

@@ -56,7 +56,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import packaged, program as programs
 from edgernn.runtime.goldens import replay
-from edgernn.train import recipe
+from edgernn.train import catalog, recipe
 from edgernn.train.data import npz
 from edgernn.train.evaluate import known
 from edgernn_export.sources.foreign.options import ImportOptions
@@ -348,7 +348,7 @@ SEARCH = '\n[search]\n"model.hidden" = [16, 32]\n"training.read" = { low = 0.001
 
 @cache
 def recipes() -> list[str]:
-    texts = [path.read_text() for path in sorted(recipe.FOLDER.glob("*.toml"))]
+    texts = [path.read_text() for path in sorted(catalog.FOLDER.glob("*.toml"))]
     return [*texts, *(text + SEARCH for text in texts if "[search]" not in text)]
 
 

@@ -10,7 +10,7 @@ from test_sentiment import corpus
 
 import edgernn
 from edgernn.runtime.parts import flat_answer
-from edgernn.train import recipe as recipes, run
+from edgernn.train import catalog, recipe as recipes, run
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.motor import record, to_npz
 from edgernn_export import export
@@ -92,7 +92,7 @@ SHORT = {
 
 
 def test_every_recipe_has_a_short_form():
-    assert set(SHORT) == set(recipes.names())
+    assert set(SHORT) == set(catalog.names())
 
 
 @pytest.mark.parametrize("name", SHORT)

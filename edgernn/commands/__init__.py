@@ -22,6 +22,7 @@ from edgernn.commands.import_ import import_
 from edgernn.commands.info import info
 from edgernn.commands.keygen import keygen
 from edgernn.commands.probe import probe
+from edgernn.commands.recipes import recipes
 from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
@@ -35,7 +36,7 @@ from edgernn.commands.verify import verify
 
 GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
-        "Train": (train, compare, search, demo),
+        "Train": (recipes, train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
         "Export": (import_, adopt, export, info),
         "Packages": (keygen, sign, verify, soak, update),

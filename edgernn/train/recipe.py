@@ -12,7 +12,7 @@ from edgernn.errors import UsageError
 from edgernn.files import atomic, bounded_toml
 from edgernn.files.document import Document, parse
 from edgernn.files.spelling import misspelt
-from edgernn.train import space
+from edgernn.train import catalog, space
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.fields import EXPECTED, LIMIT, checked, field_types, fits, typed, within_limit
 from edgernn.train.loop.batches import Batching
@@ -20,7 +20,6 @@ from edgernn.train.loop.task import Training
 from edgernn.train.model_section import LISTS, MODEL, shape_of
 from edgernn.train.network.models import Shape
 
-FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")
 AUGMENT, SEARCH = "augment", "search"
 KNOWN = ("title", *SECTIONS, AUGMENT, SEARCH)
@@ -56,16 +55,11 @@ class Recipe:
     values: Mapping[str, Any]
 
 
-def names() -> tuple[str, ...]:
-    """The names of the recipes that edgernn provides."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
-
-
 def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Sequence[str] = ()) -> Recipe:
     """Load a recipe by its name, or from a .toml file.
 
     Args:
-        name: one of `names()`, or a path.
+        name: one of `catalog.names()`, or a path.
         settings: overrides of values in the file, such as "model.hidden=64".
         spaces: overrides of the section [search] or additions to it, such as "model.hidden=16,32,64".
 
@@ -74,9 +68,11 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
         FileError: The file cannot be read or is not a recipe; with the line.
     """
     text = os.fspath(name)
-    path = Path(text) if text.endswith(".toml") else FOLDER / f"{text}.toml"
-    if not text.endswith(".toml") and text not in names():
-        raise UsageError(f"there is no recipe '{text}'; {misspelt(text, names())}, or a file that ends in .toml")
+    path = Path(text) if text.endswith(".toml") else catalog.path_of(text)
+    if not text.endswith(".toml") and text not in catalog.names():
+        raise UsageError(
+            f"there is no recipe '{text}'; {misspelt(text, catalog.names())}, or a file that ends in .toml"
+        )
     document = parse(atomic.read(path), str(path))
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
     document = replace(document, overridden=frozenset(_set(values, setting) for setting in settings))

@@ -59,6 +59,7 @@ class Result:
         parameters: parameters of the whole graph, including feature cells.
         history: losses, accuracies and gradient norms of each epoch, by name.
         notes: warnings about the data and the gradient.
+        baselines: a sentence for each answer that needs no model, beside the model's; see `evaluate.baseline`.
     """
 
     metrics: Mapping[str, float]
@@ -69,6 +70,7 @@ class Result:
     parameters: int
     history: Sequence[Mapping[str, float]]
     notes: Sequence[str]
+    baselines: Sequence[str] = ()
 
 
 def train(
@@ -137,6 +139,7 @@ def train_on(
         sum(count(graph).parameters for graph in convert.graphs(model)),
         task.history,
         [*data.notes, *norms.notes],
+        [each.sentence for each in evaluation.comparisons],
     )
     if trainer.is_global_zero:
         _write(out, recipe, model, evaluation, result)

@@ -66,11 +66,9 @@ def complete_boards(_context: click.Context, _parameter: click.Parameter, incomp
 
 def complete_recipes(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list["CompletionItem"]:
     """Complete the name of a recipe, or the path of one."""
-    from importlib.resources import files
+    from edgernn.train.catalog import names
 
-    folder = files("edgernn.train") / "recipes"  # edgernn.train.recipe lists them too, and imports torch
-    names = sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
-    return _completions(names, incomplete)
+    return _completions(names(), incomplete)
 
 
 def _completions(names: Iterable[str], incomplete: str) -> list["CompletionItem"]:

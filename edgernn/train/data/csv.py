@@ -66,7 +66,10 @@ def read(
         log_magnitude: the floor of a `LogMagnitude` as the first feature cell, in the squared unit of the columns; 0
             for none.
         period_ms: the time between rows, if known.
-        test_every, test_groups, test_share, seed: the test part; see `Split`.
+        test_every: hold out every n-th recording in the order of the files. Exactly one test key is set.
+        test_groups: hold out all recordings of these groups, such as persons.
+        test_share: hold out this random share of the groups, or of the recordings if no groups are known.
+        seed: the seed of that draw.
 
     Raises:
         FileError: A file cannot be read or is too short, a row has too many or too few cells, or a cell is not a finite

@@ -65,7 +65,8 @@ def read(
         resample: an interval such as "10min": each frame is the mean of the rows around a multiple of it after the
             first row. An interval without a row is a gap. The interval must not be shorter than that of the rows; see
             `sampling.resample`.
-        header, separator: options of a CSV file.
+        header: whether the first line of a CSV file has the column names.
+        separator: the separator of the cells of a CSV line.
 
     Raises:
         FileError: The file cannot be read, a row has too many or too few cells, a cell is not a finite number or a

@@ -56,7 +56,13 @@ def read(
 
     Args:
         path: the folder.
-        window, hop, bands, fft, low_hz, high_hz, floor: options of the log-mel cell; see `cells.LogMel`.
+        window: samples of a spectrum, such as 25 ms of them.
+        hop: samples from one frame to the next, such as 10 ms of them; a step takes one hop.
+        bands: mel bands of a frame.
+        fft: points of the transform, at least `window`; 0 for the next power of two.
+        low_hz: the lower end of the first band.
+        high_hz: the upper end of the last band; 0 for half of the rate.
+        floor: the power that is added before the logarithm.
         running_mean: (prior, limit) of a `RunningMean` in frames; empty for none.
         pattern: the pattern of file paths that names class, group and index; see `folder.labelled_files`.
         targets: several sets of classes: the name of each, and the field of the pattern that has its classes, such as
@@ -65,7 +71,11 @@ def read(
         silence: the number of clips of a further class "_silence_", as a share of the clips of each part. They are
             noise from `background.draw_noise`, so that a model can detect that nobody speaks.
         silence_db: (lowest, highest) level of these clips in decibels relative to full scale.
-        test_indices, test_groups, test_share, seed: the test part; see `Split`.
+        test_indices: hold out the recordings with {index} from the first to before the second, such as [0, 5]. Exactly
+            one test key is set.
+        test_groups: hold out all recordings of these {group}, such as speakers.
+        test_share: hold out this random share of the groups, or of the recordings if the pattern has no {group}.
+        seed: the seed of that draw, and of the silent clips.
 
     Raises:
         FileError: A file is missing, truncated or empty, or has another rate or several channels.

@@ -1,5 +1,6 @@
 """The metrics of a trained model on a part of the data, computed as on a device."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from edgernn.model.timing import in_steps
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.evaluate.baseline import Comparison, against_majority, against_persistence, against_yesterday
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +36,13 @@ class Evaluation:
         confusions: of each set of targets, by its name, int64 (classes, classes) with one row per true class; the name
             of a single set is "".
         series: truth, forecast and persistence, each (time, outputs) in the units of the data; None without a series.
+        comparisons: the model beside answers that need no model.
     """
 
     metrics: Mapping[str, float]
     confusions: Mapping[str, Array] = field(default_factory=dict)
     series: tuple[Array, Array, Array] | None = None
+    comparisons: tuple[Comparison, ...] = ()
 
 
 METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProxyType(
@@ -72,14 +76,15 @@ def evaluate(predict: Callable[[Array], Array], data: Data, part: Sequences) -> 
     scores, targets = np.concatenate(outputs), np.concatenate(list(part.targets))
     if data.kind == "text":
         return _symbols(scores, targets, data)
-    return _series(scores, targets, np.concatenate(part.frames), data)
+    return _series(scores, targets, part, data)
 
 
 def _classes(scores: Array, targets: Array, data: Data) -> Evaluation:
     metrics: dict[str, float] = {}
     confusions: dict[str, Array] = {}
-    sets = targets.reshape(len(targets), -1).T
-    for known, (head, part) in zip(sets, data.parts.items(), strict=True):
+    comparisons: list[Comparison] = []
+    sets, training = (each.reshape(len(each), -1).T for each in (targets, np.asarray(data.train.targets)))
+    for known, before, (head, part) in zip(sets, training, data.parts.items(), strict=True):
         classes = part.stop - part.start
         predicted, truth = torch.from_numpy(scores[:, part].argmax(-1)), torch.from_numpy(known.copy())
         metrics |= {
@@ -87,7 +92,9 @@ def _classes(scores: Array, targets: Array, data: Data) -> Evaluation:
             f"macro f1 {head}".strip(): _rounded(multiclass_f1_score(predicted, truth, classes, average="macro")),
         }
         confusions[head] = multiclass_confusion_matrix(predicted, truth, classes).numpy()
-    return Evaluation(metrics, confusions)
+        name = f"accuracy {head}".strip()
+        comparisons.append(against_majority(name, metrics[name], before, known))
+    return Evaluation(metrics, confusions, comparisons=tuple(comparisons))
 
 
 def _symbols(scores: Array, targets: Array, data: Data) -> Evaluation:
@@ -96,22 +103,29 @@ def _symbols(scores: Array, targets: Array, data: Data) -> Evaluation:
     right = multiclass_accuracy(logits.argmax(-1), truth, data.outputs, average="micro")
     seen = 1.0 + np.bincount(np.concatenate(list(data.train.targets)), minlength=data.outputs)
     unigram = -torch.from_numpy(np.log(seen / seen.sum()))[truth].mean()
-    nats = _rounded(F.cross_entropy(logits, truth))
-    return Evaluation({"nats": nats, "unigram": _rounded(unigram), "accuracy": _rounded(right)})
+    metrics = {"nats": _rounded(F.cross_entropy(logits, truth)), "unigram": _rounded(unigram)}
+    comparison = Comparison("nats", "unigram", metrics["nats"], metrics["unigram"])
+    return Evaluation(metrics | {"accuracy": _rounded(right)}, comparisons=(comparison,))
 
 
-def _series(forecast: Array, targets: Array, frames: Array, data: Data) -> Evaluation:
+def _series(forecast: Array, targets: Array, part: Sequences, data: Data) -> Evaluation:
     """The forecasts are in the units of the data. Persistence forecasts the first element of a frame: no change."""
+    frames = np.concatenate(part.frames)
     values = data.unscaled(targets, frames)
     series = values, forecast, np.broadcast_to(frames[:, :1], values.shape)
-    metrics = {}
+    metrics: dict[str, float] = {}
+    comparisons: list[Comparison | None] = []
     labels = data.labels or tuple(map(str, range(data.outputs)))
     truth, predicted, unchanged = (torch.from_numpy(np.array(each)).double() for each in series)
     for k, label in enumerate(labels):
         metrics[f"rmse {label}"] = _rounded(mean_squared_error(predicted[:, k], truth[:, k], squared=False))
         metrics[f"mae {label}"] = _rounded(mean_absolute_error(predicted[:, k], truth[:, k]))
         metrics[f"persistence {label}"] = _rounded(mean_squared_error(unchanged[:, k], truth[:, k], squared=False))
-    return Evaluation(metrics, series=series)
+        known, forecasts, current = (each[:, k] for each in series)
+        comparisons.append(against_persistence(f"rmse {label}", known, forecasts, current))
+        if re.fullmatch(r"[+]\d+", label):  # only the reader of series names its outputs so
+            comparisons.append(against_yesterday(f"rmse {label}", known, forecasts, part, data, int(label)))
+    return Evaluation(metrics, series=series, comparisons=tuple(filter(None, comparisons)))
 
 
 def _rounded(value: torch.Tensor) -> float:

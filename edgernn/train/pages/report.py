@@ -79,6 +79,7 @@ def report(
         title=recipe.title,
         name=recipe.name,
         whole=isinstance(model, Window),
+        baselines=[plain(each.sentence) for each in evaluation.comparisons],
         metrics=metrics[:TILES],
         more=tuple(row(*each) for each in metrics[TILES:]),
         notes=list(dict.fromkeys(notes)),
