@@ -16,7 +16,8 @@ Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magni
 Judging    agreement, Agreement, sensitivity
 Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
-Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
+Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer,
+           open_translator, Translator, Translated
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
            MissingExtraError, ParityError, RemoteError, SignatureError, StateError, StorageError,
            TrainingError, UnsupportedError, UpdateError, UsageError; PrecisionWarning
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
     from edgernn.postprocess.keyword import Keyword, KeywordDetector
     from edgernn.postprocess.text import generate, text_symbols
+    from edgernn.postprocess.translation import Translated, Translator, open_translator
     from edgernn.runtime.adaptive import AdaptiveStream
     from edgernn.runtime.health import Health
     from edgernn.runtime.pace import pace
@@ -132,6 +134,8 @@ __all__ = [
     "Streams",
     "Tensor",
     "TrainingError",
+    "Translated",
+    "Translator",
     "UnsupportedError",
     "UpdateError",
     "UpdatedStream",
@@ -150,6 +154,7 @@ __all__ = [
     "load",
     "load_device",
     "open",
+    "open_translator",
     "pace",
     "prune_units",
     "prune_weights",
@@ -187,6 +192,7 @@ _HOMES = {
     "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
     "postprocess.keyword": ("KeywordDetector", "Keyword"),
     "postprocess.text": ("generate", "text_symbols"),
+    "postprocess.translation": ("Translated", "Translator", "open_translator"),
     "runtime.adaptive": ("AdaptiveStream",),
     "runtime.health": ("Health",),
     "runtime.pace": ("pace",),

@@ -19,7 +19,8 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
-from edgernn.postprocess.text import UNKNOWN, generate, sample, separator, text_symbols
+from edgernn.package.translation import UNKNOWN
+from edgernn.postprocess.text import generate, sample, separator, text_symbols
 from edgernn_export import export
 from zoo import GRAPHS, keyword_spotter, t
 

@@ -15,17 +15,21 @@ from edge import edge
 from edgernn.errors import UsageError
 from edgernn.train import catalog, keys, recipe as recipes
 from edgernn.train.commented import commented
-from edgernn.train.data import READERS
+from edgernn.train.data import PAIR_READERS, READERS as SEQUENCE_READERS
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.loop.batches import Batching
 from edgernn.train.loop.task import Training
 from edgernn.train.network.before_options import BEFORE
 from edgernn.train.network.models import Shape
+from edgernn.train.translation.network import PairShape
+
+READERS = {**SEQUENCE_READERS, **PAIR_READERS}
 
 CLASSES = {
     "model": (Shape,),
     "training": (Training, Batching),
     "augment": (Augmentation,),
+    "model.pairs": (PairShape,),
     **{f"model.before.{name}": (cls,) for name, cls in BEFORE.items()},
 }
 
@@ -81,7 +85,7 @@ TABLES = st.dictionaries(
 
 @given(TABLES)
 def test_any_values_survive_the_comments(table):
-    values = {"title": "t", "search": table}
+    values = {"title": "t", "data": {"reader": "npz"}, "search": table}
     assert tomllib.loads(commented(values)) == values
 
 
@@ -89,8 +93,8 @@ def test_the_list_is_every_recipe_with_its_title():
     rows = json.loads(edge("recipes", "--json"))
     assert [row["name"] for row in rows] == list(catalog.names())
     for row in rows:
-        loaded = recipes.load(row["name"])
-        assert (row["title"], row["reader"]) == (loaded.title, loaded.reader)
+        values = recipes.read_document(row["name"])[2]
+        assert (row["title"], row["reader"]) == (values["title"], values["data"]["reader"])
     text = edge("recipes")
     assert all(f"{name} " in text for name in (*catalog.names(), *READERS))
 

@@ -15,6 +15,7 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train import catalog, recipe as recipes, run
+from edgernn.train.data import READERS
 from edgernn.train.loop.batches import Batching, epoch
 from edgernn.train.loop.schedules import SCHEDULES
 from edgernn.train.loop.task import Task, Training
@@ -230,7 +231,7 @@ def test_other_mistakes_in_a_recipe(tmp_path):
         recipes.load("spoken-digit")
 
 
-@pytest.mark.parametrize("name", catalog.names())
+@pytest.mark.parametrize("name", [each.name for each in catalog.listed() if each.reader in READERS])
 def test_a_shipped_recipe_is_sound_and_written_back_whole(name, tmp_path):
     loaded = recipes.load(name, ["model.hidden=12"])
     assert loaded.shape.hidden == 12

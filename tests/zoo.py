@@ -33,6 +33,7 @@ from edgernn.cells import (
     LstmPeepholeStep,
     LstmStep,
     Maximum,
+    MemoryAttention,
     Mgu,
     Mute,
     Pool,
@@ -338,6 +339,17 @@ def _heads(random: np.random.Generator) -> Graph:
     return Graph(layers, 6, named_outputs={"gain": 2, "voice": 1})
 
 
+def _attention(random: np.random.Generator) -> Graph:
+    """Attention over three positions, of which the last holds nothing."""
+    states = {"a.memory": t(12, random=random), "a.mask": Tensor(np.array([0, 0, -30], np.float32))}
+    layers = (
+        Layer("gru", Gru(t(15, 6, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+        Layer("a", MemoryAttention(t(4, 5, random=random), 3)),
+        Layer("out", Dense(t(3, 9, random=random), t(3, random=random), "tanh")),
+    )
+    return Graph(layers, 6, initial_state=states)
+
+
 def _two_inputs(random: np.random.Generator) -> Graph:
     """Two inputs, of which each has layers of its own."""
     layers = (
@@ -451,6 +463,7 @@ GRAPHS: dict[str, Graph] = {
     **_spectra(np.random.default_rng(16)),
     "Concat of outputs": _heads(np.random.default_rng(9)),
     "Deadband": one(Deadband(6, 0.5)),
+    "MemoryAttention": _attention(np.random.default_rng(18)),
     "Slice of inputs": _two_inputs(np.random.default_rng(10)),
 }
 """A name that begins with the cell's -> a graph that has it."""

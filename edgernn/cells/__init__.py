@@ -18,6 +18,7 @@ from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm, LstmStep
 from edgernn.cells.magnitude import LogMagnitude
+from edgernn.cells.memory_attention import MemoryAttention
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.mute import Mute
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
@@ -62,6 +63,7 @@ __all__ = [
     "LstmPeepholeStep",
     "LstmStep",
     "Maximum",
+    "MemoryAttention",
     "Mgu",
     "Mute",
     "Pool",

@@ -30,6 +30,7 @@ from edgernn.commands.sensitivity import sensitivity
 from edgernn.commands.sign import sign
 from edgernn.commands.soak import soak
 from edgernn.commands.train import train
+from edgernn.commands.translate import translate
 from edgernn.commands.tune import tune
 from edgernn.commands.update import update
 from edgernn.commands.verify import verify
@@ -40,7 +41,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
         "Compress": (compress, sensitivity, tune),
         "Export": (import_, adopt, export, info),
         "Packages": (keygen, sign, verify, soak, update),
-        "Run": (run, generate, anomalies),
+        "Run": (run, generate, translate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),
     }

@@ -1,9 +1,7 @@
 """`edgernn export`: write a model as the files that devices run."""
 
-import importlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from edgernn.commands.options.calibration import (
     check_calibration,
     read_calibration,
 )
-from edgernn.commands.options.foreign import load, period_ms, shape_of
+from edgernn.commands.options.model import load_model
 from edgernn.commands.options.packaging import PACKING, package_options, parsed_package, parsed_precisions
 from edgernn.commands.options.project import PROJECTED, folders_of, kind_of, project_option
 from edgernn.commands.options.types import PATH
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from edgernn.model.graph import Graph
     from edgernn.passes.prepare import Calibration
     from edgernn_export.packaging.options import PackageOptions
+
+    Writer = Callable[[Graph, Mapping[str, Any]], dict[str, bytes]]
 
 
 FOREIGN = (".dll", ".dylib")
@@ -68,15 +68,16 @@ def export(
 
     The suffix of OUT is .onnx, .tflite, .so, .dll, .dylib, .c, .wasm, .rnn or .edge.
 
-    MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
-    takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
-    --example. --labels and --period are stored in the files. A static precision needs the ranges of a calibrated model,
-    or --calibrate. A .so is compiled for this machine, or for the --board; with --levels all for each level of
-    processors, and takes the best when it is loaded. A .dll is for Windows on x86-64, a .dylib for macOS on ARM; what
-    is printed says whether it was tested. A .edge is a package: the graph, the formats of --to, a manifest and recorded
-    answers, which `edgernn verify` replays; it may be for several boards, --board A,B, and have cheaper precisions,
-    --also, for a busy machine. A name without a suffix is a new folder, --as what a tool or a language expects, such as
-    a library for Arduino. Nothing is written unless every file is proved.
+    MODEL is a .rnn file, a .edge package, the file of another tool as `edgernn import` reads it, or
+    package.module:factory. The factory takes no arguments and returns a torch module, or a pair of the module and
+    an example input; without a pair, give --example. --labels and --period are stored in the files. A static
+    precision needs the ranges of a calibrated model, or --calibrate. A .so is compiled for this machine, or for the
+    --board; with --levels all for each level of processors, and takes the best when it is loaded. A .dll is for
+    Windows on x86-64, a .dylib for macOS on ARM; what is printed says whether it was tested. A .edge is a package:
+    the graph, the formats of --to, a manifest and recorded answers, which `edgernn verify` replays; it may be for
+    several boards, --board A,B, and have cheaper precisions, --also, for a busy machine. A name without a suffix is
+    a new folder, --as what a tool or a language expects, such as a library for Arduino. Nothing is written unless
+    every file is proved.
     """
     from edgernn.artifact import rnn
 
@@ -92,13 +93,17 @@ def export(
         else _writer(path, package, runtime, board, levels)
         for path in out
     }
-    model_graph = _load(model, options)
-    calibration = read_calibration(model_graph, learning)
-    graph, *further = (_quantize(model_graph, each, keep, calibration) for each in (precision, *also))
+    loaded = load_model(model, options)
+    calibration = read_calibration(loaded.model, learning)
+    graph, *further = (_quantize(loaded.model, each, keep, calibration) for each in (precision, *also))
+    beside: dict[str, Any] = {"also": tuple(further)}
+    if loaded.encoder is not None:
+        _check_pair(model, out)
+        beside |= {"translation": loaded.translation, "encoder": _quantize(loaded.encoder, precision, (), calibration)}
     rendered: dict[str, dict[str, bytes]] = {}
     with bar("exporting", len(writers)) as step:
         for path, write in writers.items():
-            rendered[path] = write(graph, tuple(further))
+            rendered[path] = write(graph, beside)
             step(1, path)
     files = _written(rendered, folders)
     sizes, elsewhere = {path: len(data) for path, data in files.items()}, _elsewhere(files)
@@ -156,8 +161,8 @@ def _check_packing(packing: dict[str, Any], out: tuple[str, ...], folders: "Sequ
 
 def _writer(
     path: str, package: "PackageOptions", runtime: str | None, board: str | None, levels: str | None
-) -> "Callable[[Graph, tuple[Graph, ...]], dict[str, bytes]]":
-    """Return what renders the files of a path, a package with the further graphs.
+) -> "Writer":
+    """Return what renders the files of a path, a package with what is beside its graph.
 
     A name that does not exist is refused before a model is read.
     """
@@ -172,9 +177,7 @@ def _writer(
 
         boards = tuple(board.split(",")) if board else ()
         destinations(package, boards, runtime, levels)
-        return lambda graph, further: {
-            path: compose(graph, path, replace(package, also=further), boards, runtime, levels)
-        }
+        return lambda graph, beside: {path: compose(graph, path, replace(package, **beside), boards, runtime, levels)}
     if _suffix(path) == rnn.SUFFIX:
         destination_of(path, runtime, board, levels)
         return lambda graph, _: {path: rnn.dumps(graph)}
@@ -185,7 +188,7 @@ def _writer(
 
 def _folder_writer(
     path: str, kind: str, package: "PackageOptions", runtime: str | None, board: str | None, levels: str | None
-) -> "Callable[[Graph, tuple[Graph, ...]], dict[str, bytes]]":
+) -> "Writer":
     """Return what renders a folder, as `_writer` does a file."""
     from edgernn.errors import UsageError
     from edgernn_export.projects.write import check, rendered
@@ -234,63 +237,14 @@ def _quantize(graph: "Graph", precision: str | None, keep: tuple[str, ...], cali
     return smaller
 
 
-def _load(model: str, options: dict[str, Any]) -> "Graph":
+def _check_pair(model: str, out: tuple[str, ...]) -> None:
+    """Check that an encoder and a decoder stay together.
+
+    Raises:
+        UsageError: an output has one model.
+    """
     from edgernn.errors import UsageError
 
-    if ":" in model:
-        return _from_factory(model, **options)
-    for option, value in options.items():
-        if value is not None:
-            raise UsageError(
-                f"--{option.replace('_', '-')} needs a factory; '{model}' is a complete model, and `edgernn import` "
-                "has options for those of other tools"
-            )
-    return load(model)
-
-
-def _from_factory(
-    model: str,
-    weights: str | None,
-    example: str | None,
-    time_axis: int | None,
-    period: str | None,
-    labels: str | None,
-) -> "Graph":
-    from edgernn.errors import UsageError
-    from edgernn_export.translate import from_torch
-    from edgernn_export.weights import load_weights, random_example
-
-    module, sequence = _call(model)
-    if weights is not None:
-        load_weights(module, weights)
-    if example is not None:
-        sequence = random_example(shape_of("--example", example))
-    if sequence is None:
-        raise UsageError(f"'{model}' returns no example; return (module, example) or give --example, such as 1x50x40")
-    names = tuple(labels.split(",")) if labels else ()
-    return from_torch(module.eval(), sequence, time_axis=time_axis, period_ms=period_ms(period), labels=names)
-
-
-def _call(model: str) -> tuple[Any, Any]:
-    """Call the factory; return its module, and its example or None."""
-    from edgernn.errors import UsageError
-
-    name, _, attribute = model.partition(":")
-    sys.path.insert(0, "")  # the user's own modules are in the current folder
-    try:
-        factory = getattr(importlib.import_module(name), attribute)
-    except Exception as error:  # the user's own module may fail in any way
-        raise UsageError(f"'{model}' cannot be imported: {error}; expected package.module:factory") from error
-    if not callable(factory):
-        raise UsageError(
-            f"'{model}' is of type {type(factory).__name__}; expected a function that returns a torch module"
-        )
-    try:
-        result = factory()
-    except Exception as error:  # as above
-        raise UsageError(f"'{model}' fails: {type(error).__name__}: {error}; it is called without arguments") from error
-    pair = isinstance(result, tuple) and len(result) == 2
-    module, example = result if pair else (result, getattr(result, "example_input_array", None))
-    if not hasattr(module, "state_dict"):
-        raise UsageError(f"'{model}' returns a {type(result).__name__}; expected a torch module, or (module, example)")
-    return module, example
+    for path in out:
+        if _suffix(path) != ".edge":
+            raise UsageError(f"'{model}' has an encoder and a decoder, and '{path}' holds one model; write a .edge")

@@ -84,6 +84,10 @@ def _package(path: str) -> tuple[dict[str, Any], list[str]]:
         "tools": dict(manifest.provenance.tools),
         "artifacts": [asdict(each) | asdict(manifest.members[each.file]) for each in ordered(manifest)],
     }
+    encoder = package.encoder()
+    if encoder is not None:
+        entries["translation"] = asdict(manifest.translation) if manifest.translation else None
+        entries["encoder"] = asdict(encoder.manifest.contract)
     width, longest = (max(map(len, names)) for names in (manifest.files, manifest.precisions))
     lines = [
         f"  {each.file:{width}}  {each.precision:{longest}}  {manifest.members[each.file].size:9,} bytes  {each.triple}"

@@ -42,13 +42,13 @@ def recipes(key: str | None, as_json: bool) -> None:
 
 def _list(every: "Sequence[Listed]") -> str:
     from edgernn.train import keys
-    from edgernn.train.data import READERS
+    from edgernn.train.data import PAIR_READERS, READERS
 
     width = max(len(each.name) for each in every)
     lines = [f"{'recipe':{width}}  data    what it trains"]
     lines += [f"{each.name:{width}}  {each.reader:6}  {each.title}" for each in every]
     lines += ["", "What a reader of data needs:"]
-    for reader in READERS:
+    for reader in (*READERS, *PAIR_READERS):
         lines += _wrapped(keys.plain(keys.sections()[f"{keys.DATA}.{reader}"].summary), f"  {reader:7} ")
     return "\n".join(
         [

@@ -13,6 +13,7 @@ from edgernn.package import archive, goldens as recordings, manifest as manifest
 from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.goldens import Goldens
 from edgernn.package.manifest import GOLDENS, PackageManifest
+from edgernn.package.translation import ENCODER
 from edgernn.package.trust import Demand
 
 
@@ -46,6 +47,22 @@ class Package:
             precision: recordings.parse(self.bytes_of(self.manifest.member(GOLDENS, precision)), contract, self.name)
             for precision, contract in self.manifest.contracts.items()
         }
+
+    def encoder(self) -> "Package | None":
+        """Return the encoder of a decoder, verified; None of any other model.
+
+        Raises:
+            FileError: it is damaged, or does not belong to the decoder.
+        """
+        translation = self.manifest.translation
+        if translation is None:
+            return None
+        encoder = read(self.bytes_of(ENCODER), f"{self.name}:{ENCODER}")
+        try:
+            translation.check(encoder.manifest.contract, self.manifest.contract)
+        except ValueError as error:
+            raise FileError(f"'{self.name}' is no translator: {error}") from error
+        return encoder
 
 
 def read(data: bytes, name: str, demand: Demand | None = None) -> Package:

@@ -21,6 +21,7 @@ from edgernn.files import bounded_json, typed
 from edgernn.model.graph import OUTPUT
 from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.precisions import beyond_quantization, member_of
+from edgernn.package.translation import ENCODER, Translation
 from edgernn.version import VERSION
 
 FORMAT = "1"
@@ -104,6 +105,7 @@ class PackageManifest:
         budgets: the latency budget on a device, by the name of the device.
         provenance: where the model comes from.
         card: the model card.
+        translation: of a decoder, whose encoder is the member ENCODER; None of any other model.
     """
 
     name: str
@@ -117,6 +119,7 @@ class PackageManifest:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     card: Card = field(default_factory=Card)
+    translation: Translation | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -166,7 +169,7 @@ def parse(data: bytes, name: str) -> PackageManifest:
 
 
 def _parsed(fields: Mapping[str, Any]) -> PackageManifest:
-    typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}, "also": ()})
+    typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}, "also": (), "translation": None})
     if not isinstance(fields["also"], list):
         raise TypeError(f"'also' is {str(fields['also'])[:50]}; expected a list")
     manifest = PackageManifest(
@@ -181,6 +184,7 @@ def _parsed(fields: Mapping[str, Any]) -> PackageManifest:
             "budgets": {name: Budget(**each) for name, each in fields["budgets"].items()},
             "provenance": Provenance(**fields["provenance"]),
             "card": Card(**fields["card"]),
+            "translation": None if fields["translation"] is None else _translation(fields["translation"]),
         }
     )
     _check(manifest)
@@ -190,6 +194,11 @@ def _parsed(fields: Mapping[str, Any]) -> PackageManifest:
 def _artifact(fields: Mapping[str, Any]) -> Artifact:
     typed.check(Artifact, fields)
     return Artifact(**fields)
+
+
+def _translation(fields: Mapping[str, Any]) -> Translation:
+    typed.check(Translation, fields)
+    return Translation(**{**fields, "source": tuple(fields["source"]), "target": tuple(fields["target"])})
 
 
 def _check(manifest: PackageManifest) -> None:
@@ -206,7 +215,8 @@ def _check(manifest: PackageManifest) -> None:
         raise ValueError(
             f"its artifacts are {', '.join(files)[:200]}; expected {', '.join(graphs)} among them, each once"
         )
-    if members.keys() != {*files, *goldens} or members.keys() & {MANIFEST, SIGNATURE}:
+    encoder = () if manifest.translation is None else (ENCODER,)
+    if members.keys() != {*files, *goldens, *encoder} or members.keys() & {MANIFEST, SIGNATURE}:
         raise ValueError(f"its members are {', '.join(members)[:200]}; expected its artifacts and {', '.join(goldens)}")
     for name, member in members.items():
         if not _SHA256.fullmatch(member.sha256) or member.size < 0:

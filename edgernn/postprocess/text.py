@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from edgernn.artifact.manifest import Manifest
 from edgernn.errors import StateError, UsageError
 from edgernn.files.spelling import misspelt
+from edgernn.package.translation import UNKNOWN
 from edgernn.runtime.parts import check_each_frame, check_one
 from edgernn.runtime.stream import Stream
-
-UNKNOWN = "<unknown>"  # stands for symbols outside the training part
 
 
 def generate(

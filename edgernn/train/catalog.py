@@ -14,7 +14,7 @@ class Listed:
     Attributes:
         name: its name for `edgernn train`.
         title: what it trains.
-        reader: the reader of its data, one of edgernn.train.data.READERS.
+        reader: the reader of its data, one of edgernn.train.data.READERS or PAIR_READERS.
     """
 
     name: str

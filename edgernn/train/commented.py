@@ -26,23 +26,16 @@ def commented(values: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
     lines.append(_entry("title", values["title"]))
     for section, table in values.items():
         if section != "title":
-            lines += ["", *_comment(_heading(section, table)), f"[{section}]"]
-            lines += _keys(table, _meanings(section, table))
+            described = _section(section, values["data"]["reader"])
+            lines += ["", *_comment(SEARCH if described is None else described.summary), f"[{section}]"]
+            lines += _keys(table, {} if described is None else {key.name: key for key in described.keys})
     return "\n".join([*lines, ""])
 
 
-def _heading(section: str, table: Mapping[str, Any]) -> str:
+def _section(name: str, reader: str) -> keys.Section | None:
+    """The keys of a section, with this reader of data. [search] has none of its own."""
     tables = keys.sections()
-    if section == keys.DATA:
-        return tables[f"{keys.DATA}.{table['reader']}"].summary
-    return tables[section].summary if section in tables else SEARCH
-
-
-def _meanings(section: str, table: Mapping[str, Any]) -> dict[str, keys.Key]:
-    """The keys of a section by their names. [search] has none of its own."""
-    name = f"{keys.DATA}.{table['reader']}" if section == keys.DATA else section
-    known = keys.sections().get(name)
-    return {} if known is None else {key.name: key for key in known.keys}
+    return tables.get(f"{name}.{reader}") or tables.get(name)
 
 
 def _keys(table: Mapping[str, Any], meanings: Mapping[str, keys.Key]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from edgernn.errors import UsageError
 from edgernn.files.spelling import closest
 from edgernn.train import catalog
-from edgernn.train.data import READERS
+from edgernn.train.data import PAIR_READERS, READERS
 
 FOLDER = Path(__file__).parent
 MODEL, DATA, BEFORE = "model", "data", "before"
@@ -26,9 +26,10 @@ SECTIONS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         MODEL: (("network/models.py", "Shape"),),
         "training": (("loop/task.py", "Training"), ("loop/batches.py", "Batching")),
         "augment": (("data/augment.py", "Augmentation"),),
+        "model.pairs": (("translation/network.py", "PairShape"),),
     }
 )
-"""A section of a recipe -> the dataclasses whose fields are its keys."""
+"""A section of a recipe -> the dataclasses whose fields are its keys; "model.READER" where a reader has its own."""
 
 LAYERS = "network/before_options.py"
 """The module of the layers that the key `before` of [model] names, and of the table of their options."""
@@ -89,7 +90,7 @@ def sections() -> Mapping[str, Section]:
             Section(f"{MODEL}.{BEFORE}.{cell}", _summary(_top(LAYERS, options)), tuple(_fields(LAYERS, options)))
             for cell, options in _layers().items()
         ),
-        *(_options(f"{DATA}.{reader}", module) for reader, module in READERS.items()),
+        *(_options(f"{DATA}.{reader}", module) for reader, module in {**READERS, **PAIR_READERS}.items()),
     ]
     return MappingProxyType({each.name: each for each in every})
 
@@ -113,11 +114,13 @@ def find(text: str) -> list[Section]:
         if each.name == where or each.name.startswith(f"{where}.") or not where
     ]
     if not (matches := [each for each in matches if each.keys]):
-        names = {key.name: f"{each.name}.{key.name}" for each in every.values() for key in each.keys}
-        near = closest(text, [*every, *names.values()]) or closest(text, [*catalog.names(), *names])
+        names = [f"{each.name}.{key.name}" for each in every.values() for key in each.keys]
+        near = closest(text, [*every, *names]) or closest(
+            text, [*catalog.names(), *(name.rpartition(".")[2] for name in names)]
+        )
         raise UsageError(
             f"there is no recipe, section or key '{text}'; {f'did you mean {near!r}? ' if near else ''}sections are "
-            f"{', '.join(SECTIONS)} and {DATA}.READER with the readers {', '.join(READERS)}"
+            f"{', '.join(SECTIONS)} and {DATA}.READER with the readers {', '.join((*READERS, *PAIR_READERS))}"
         )
     return matches
 

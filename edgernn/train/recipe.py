@@ -13,6 +13,7 @@ from edgernn.files import atomic, bounded_toml
 from edgernn.files.document import Document, parse
 from edgernn.files.spelling import misspelt
 from edgernn.train import catalog, space
+from edgernn.train.data import PAIR_READERS
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.fields import EXPECTED, LIMIT, checked, field_types, fits, typed, within_limit
 from edgernn.train.loop.batches import Batching
@@ -67,6 +68,20 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
         UsageError: The recipe or the key of a setting does not exist.
         FileError: The file cannot be read or is not a recipe; with the line.
     """
+    stem, document, values = read_document(name, settings)
+    for each in spaces:
+        key, value = space.parse_option(each)
+        values[SEARCH] = values.get(SEARCH, {}) | {key: value}
+    return _recipe(stem, document, values)
+
+
+def read_document(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> tuple[str, Document, dict[str, Any]]:
+    """The name of a recipe, its file, and its values with overrides, of which only the sections were checked.
+
+    Raises:
+        UsageError: The recipe or the key of a setting does not exist.
+        FileError: The file cannot be read or is not a recipe; with the line.
+    """
     text = os.fspath(name)
     path = Path(text) if text.endswith(".toml") else catalog.path_of(text)
     if not text.endswith(".toml") and text not in catalog.names():
@@ -76,10 +91,8 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
     document = parse(atomic.read(path), str(path))
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
     document = replace(document, overridden=frozenset(_set(values, setting) for setting in settings))
-    for each in spaces:
-        key, value = space.parse_option(each)
-        values[SEARCH] = values.get(SEARCH, {}) | {key: value}
-    return _recipe(path.stem, document, values)
+    _check_sections(document, values)
+    return path.stem, document, values
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
@@ -90,10 +103,12 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     for setting, value in settings.items():
         section, _, key = setting.partition(".")
         values.setdefault(section, {})[key] = value
+    _check_sections(document, values)
     return _recipe(recipe.name, document, values)
 
 
-def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
+def _check_sections(document: Document, values: Mapping[str, Any]) -> None:
+    """Check the keys of a recipe, that each is a section, and that [data] has a reader."""
     for key in values:
         if key not in KNOWN:
             raise document.error(f"there is no '{key}' in a recipe; {misspelt(key, KNOWN)}", key)
@@ -103,19 +118,21 @@ def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
     for key in values.keys() - {"title"}:
         if not isinstance(values[key], dict):
             raise document.error(f"'{key}' is {values[key]!r}; expected a section [{key}]", key)
-    reading = dict(values["data"])
+    reading = values["data"]
     if not isinstance(reading.get("reader"), str):
         raise document.error('the section [data] has no reader; add one, such as reader = "wav"', "data")
     for key, value in reading.items():
         if not all(map(within_limit, value if isinstance(value, list) else [value])):
             raise document.error(f"'{key}' is {value!r}; expected numbers below {LIMIT}", key, "data")
-    training = dict(values["training"])
-    batching = {key: training.pop(key) for key in list(training) if key in field_types(Batching)}
+
+
+def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
+    reading = dict(values["data"])
+    if reading["reader"] in PAIR_READERS:
+        raise UsageError(f"the recipe '{name}' trains a translator; `edgernn train` alone takes it")
     try:
         shape = shape_of(document, values["model"])
-        options = Training(
-            **checked(document, "training", training, Training), batching=Batching(**typed(document, batching))
-        )
+        options = training_of(document, values["training"])
         options.check(shape)
         augment = Augmentation(**checked(document, AUGMENT, values.get(AUGMENT, {}), Augmentation))
         bases = {"model": (shape,), "training": (options, options.batching), AUGMENT: (augment,)}
@@ -124,6 +141,18 @@ def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
         return Recipe(name, title, reader, reading, shape, options, augment, domains, values)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
+
+
+def training_of(document: Document, section: Mapping[str, Any]) -> Training:
+    """The options in the section [training].
+
+    Raises:
+        FileError: A key or a value is invalid; with its line.
+        UsageError: The values do not fit each other.
+    """
+    training = dict(section)
+    batching = {key: training.pop(key) for key in list(training) if key in field_types(Batching)}
+    return Training(**checked(document, "training", training, Training), batching=Batching(**typed(document, batching)))
 
 
 def _space(document: Document, section: Any, bases: Bases) -> space.Space:

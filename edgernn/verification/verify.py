@@ -1,8 +1,8 @@
 """Verifying a package on this machine, artifact by artifact."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from edgernn.device import isa
 from edgernn.files import atomic
@@ -12,6 +12,7 @@ from edgernn.package.contents import Package
 from edgernn.package.goldens import Goldens
 from edgernn.package.manifest import Artifact, PackageManifest
 from edgernn.package.minisign import key_name, parse_signature
+from edgernn.package.translation import ENCODER
 from edgernn.package.trust import Demand, demanded
 from edgernn.process import interrupt
 from edgernn.runtime.backend import LevelEngine
@@ -79,15 +80,22 @@ def verify(
     name, data = os.fspath(path), atomic.read(path)
     demand = demanded(key, min_version)
     package = contents.read(data, name, demand)
-    goldens = package.goldens()
     hashes = Finding("hashes", f"{len(package.members)} members", True, f"SHA-256 of {len(data):,} bytes")
     signature = _signature(package, demand)
-    findings = (
-        finding
-        for artifact in ordered(package.manifest)
-        for finding in _of_artifact(package, artifact, goldens[artifact.precision])
-    )
+    encoder = package.encoder()
+    findings = [*(_inside(ENCODER, _artifacts(encoder)) if encoder else ()), *_artifacts(package)]
     return Verification(name, package.sha256, len(data), package.manifest, (hashes, signature, *findings))
+
+
+def _artifacts(package: Package) -> Iterator[Finding]:
+    goldens = package.goldens()
+    for artifact in ordered(package.manifest):
+        yield from _of_artifact(package, artifact, goldens[artifact.precision])
+
+
+def _inside(member: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings about a member that is a package of its own."""
+    return (replace(each, subject=f"{member}:{each.subject}") for each in findings)
 
 
 def _signature(package: Package, demand: Demand | None) -> Finding:

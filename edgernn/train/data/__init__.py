@@ -14,3 +14,6 @@ READERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The name of a reader -> its module, which has `read(path, **options) -> Data`."""
+
+PAIR_READERS: Mapping[str, str] = MappingProxyType({"pairs": "edgernn.train.translation.pairs"})
+"""The name of a reader of pairs of texts -> its module, which has `read(path, **options) -> Pairs`."""

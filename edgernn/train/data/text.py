@@ -10,7 +10,7 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.errors import FileError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.postprocess.text import UNKNOWN
+from edgernn.package.translation import UNKNOWN
 from edgernn.train.data import table
 from edgernn.train.data.folder import files
 from edgernn.train.data.sequences import Data, Sequences, number_labels

@@ -6,16 +6,16 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from edgernn.errors import TrainingError, UsageError
+from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.train.loop.batches import Batch, Batching
 from edgernn.train.loop.dataset import EpochBatches, SequenceDataset
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.losses import Head
+from edgernn.train.loop.scheduled import Scheduled
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 from edgernn.train.loop.states import BatchStates
 from edgernn.train.network.bidirectional import pooled
@@ -103,7 +103,7 @@ class Training:
             )
 
 
-class Task(lightning.LightningModule):
+class Task(Scheduled):
     """A network with its data, loss and training options.
 
     Args:
@@ -129,24 +129,22 @@ class Task(lightning.LightningModule):
         teacher: Teacher | None = None,
         heads: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        super().__init__()
+        super().__init__(network, training)
+        self.network: Network | GraphNetwork = network
         self._heads = Head.all_of(kind, heads, network.shape)
         if teacher is not None:
             teacher.check(network.shape)
         training.check(network.shape)
-        self.network, self.kind, self.training_options, self.teacher = network, kind, training, teacher
+        self.kind, self.teacher = kind, teacher
         self._train, self._monitored = train, monitored
         self._states = BatchStates()
         self._counts = True  # whether a step of the current batch counts in the loss
-        self._number = 0  # of the epoch; Lightning's number is one behind when a resumed epoch creates its batches
-        self.history: list[dict[str, float]] = []
-        self.frames = 0  # trained on in this process
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The batches of each epoch, in a new order."""
         options = self.training_options
         return DataLoader(
-            EpochBatches(self._train, options.batching, lambda: ((options.seed, self._number), self._rank_and_world)),
+            EpochBatches(self._train, options.batching, lambda: ((options.seed, self.number), self.rank_and_world)),
             batch_size=None,
         )
 
@@ -154,22 +152,13 @@ class Task(lightning.LightningModule):
         """The batches of the monitored part, always in the same order."""
         batching = self.training_options.batching
         return DataLoader(
-            EpochBatches(self._monitored[1], batching, lambda: ((0, 0), self._rank_and_world)), batch_size=None
+            EpochBatches(self._monitored[1], batching, lambda: ((0, 0), self.rank_and_world)), batch_size=None
         )
 
-    @property
-    def _rank_and_world(self) -> tuple[int, int]:
-        """(rank, world) of this process."""
-        return self.trainer.global_rank, self.trainer.world_size
-
-    def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
+    def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         loss, _ = self.loss(batch)
         self.frames += batch.x.shape[0] * batch.x.shape[1]
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss of batch {_index} in epoch {self.current_epoch} is {loss.item()}; lower the rate, or clip "
-                "the gradient more. The last checkpoint is kept"
-            )
+        self.check_finite(loss, index)
         rows = len(batch.x) if batch.mask.any() else 0
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
         return loss
@@ -190,48 +179,16 @@ class Task(lightning.LightningModule):
         for head, accuracy in accuracies.items():
             self.log("_".join(filter(None, (name, head, "accuracy"))), accuracy, batch_size=count, sync_dist=True)
 
-    def on_train_epoch_end(self) -> None:
-        """Store the metrics of the epoch."""
-        self._number += 1
-        self.history.append({name: round(float(value), 6) for name, value in self.trainer.callback_metrics.items()})
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the history with the weights."""
-        checkpoint["history"] = self.history
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.history = list(checkpoint["history"])
-        self._number = len(self.history)
-
-    def configure_optimizers(self) -> Any:
-        """The optimizer. Its rate is set before every update, except with the schedule "plateau"."""
-        options = self.training_options
-        optimizer = OPTIMIZERS[options.optimizer](self.network.parameters(), options.rate, options.decay)
-        if options.schedule != PLATEAU:
-            return optimizer
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"}}
-
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Seed torch from seed, epoch and batch, so that a resumed training gives the same result; set the rate."""
-        options = self.training_options
+        """Begin a batch: reset the states at the first of an epoch."""
         self._counts = batch.counts
         if not index:  # an epoch never begins at the states of the last epoch or of its evaluation
             self._states.reset()
-        rank, world = self._rank_and_world
-        torch.manual_seed((((options.seed * 100_003) + self._number) * 1_000_003 + index) * world + rank)
-        if options.schedule in SCHEDULES:
-            rate = options.rate * SCHEDULES[options.schedule](self.progress(index))
-            for group in self.optimizers().param_groups:  # type: ignore[union-attr]
-                group["lr"] = rate
-
-    def progress(self, index: int) -> float:
-        """The completed part of the training before a batch of this epoch, 0 to 1."""
-        return (self.current_epoch + min(1.0, index / self._updates)) / self.training_options.epochs
+        super().on_train_batch_start(batch, index)
 
     @cached_property
-    def _updates(self) -> int:
-        """The approximate number of updates of an epoch."""
+    def updates(self) -> int:  # type: ignore[override]
+        """Chunks count."""
         batching, lengths = self.training_options.batching, self._train.lengths
         chunks = -(-max(lengths) // batching.tbptt) if batching.tbptt else 1
         return max(1, -(-len(lengths) // batching.batch) * chunks)

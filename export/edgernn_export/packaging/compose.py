@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,7 @@ from edgernn.package import archive, contents, manifest as manifests
 from edgernn.package.goldens import Goldens
 from edgernn.package.manifest import Artifact, Member, PackageManifest, Provenance
 from edgernn.package.precisions import beyond_quantization
+from edgernn.package.translation import ENCODER
 from edgernn.process import child, interrupt
 from edgernn.runtime import packaged
 from edgernn.runtime.goldens import replay
@@ -67,6 +69,9 @@ def compose(
     forms = dict(zip(graphs, (own, *(each.beside() for each in further)), strict=True))
     members = {name: data for each in forms.values() for name, data in each.members.items()}
     artifacts = tuple(artifact for each in forms.values() for artifact in each.artifacts)
+    if options.encoder is not None:
+        alone = replace(options, translation=None, encoder=None)
+        members[ENCODER] = compose(options.encoder, f"{path}:{ENCODER}", alone, devices, runtime, levels)
     manifest = _manifest((*graphs.values(),), path, options, artifacts, members, _tools(chosen))
     data = archive.packed({archive.MANIFEST: manifests.dump(manifest), **members})
     _replay(data, path, {precision: each.goldens for precision, each in forms.items()})
@@ -118,6 +123,7 @@ def _manifest(
         options.budgets,
         Provenance(options.recipe, options.data, tools),
         options.card,
+        options.translation,
     )
 
 
@@ -170,6 +176,7 @@ def _replay(data: bytes, path: str, goldens: Mapping[str, Goldens]) -> None:
         ParityError: an artifact is further from them than it may be, or does not carry its states.
     """
     package = contents.read(data, path)
+    package.encoder()  # was run already; here it must fit
     for artifact in package.manifest.artifacts:
         if not packaged.obstacle(artifact):
             program = of_package(package, artifact)

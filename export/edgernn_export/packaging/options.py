@@ -10,6 +10,7 @@ from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.graph import Graph
 from edgernn.package.manifest import Card
+from edgernn.package.translation import Translation
 
 FORMATS: Mapping[str, str] = MappingProxyType({"onnx": ".onnx", "so": ".so", "tflite": ".tflite"})
 """A format of PackageOptions.to -> the suffix of its artifacts. The graph is in every package."""
@@ -31,9 +32,12 @@ class PackageOptions:
             so, tflite, onnx, rnn.
         also: the model in further precisions, the cheapest last, such as `edgernn.quantize` returns it; each is written
             in every format.
+        translation: of a decoder, how it is used with its encoder; None for any other model.
+        encoder: the graph of that encoder.
 
     Raises:
-        UsageError: a format does not exist, or comes twice; or `also` is no tuple of graphs.
+        UsageError: a format does not exist, or comes twice; `also` is no tuple of graphs; or an encoder arrived without
+            a translation, or with further precisions.
     """
 
     to: tuple[str, ...] = ()
@@ -45,6 +49,8 @@ class PackageOptions:
     data: str = ""
     preferred: tuple[str, ...] = ()
     also: tuple[Graph, ...] = ()
+    translation: Translation | None = None
+    encoder: Graph | None = None
 
     def __post_init__(self) -> None:
         lists: tuple[tuple[Any, tuple[str, ...]], ...] = (
@@ -61,4 +67,8 @@ class PackageOptions:
         if not isinstance(further, tuple) or not all(isinstance(each, Graph) for each in further):
             raise UsageError(
                 f"also={str(further)[:80]!r} arrived; expected a tuple of graphs, such as (edgernn.quantize(graph),)"
+            )
+        if (self.translation is None) != (self.encoder is None) or (self.encoder is not None and self.also):
+            raise UsageError(
+                "a package of a translator has a translation, an encoder and one precision; leave out `also`, or both"
             )
