@@ -16,7 +16,7 @@ Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magni
 Judging    agreement, Agreement, sensitivity
 Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
-Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
+Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer, denoise, Denoised
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
            MissingExtraError, ParityError, RemoteError, SignatureError, StateError, StorageError,
            TrainingError, UnsupportedError, UpdateError, UsageError; PrecisionWarning
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from edgernn.passes.sensitivity import sensitivity
     from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
     from edgernn.postprocess.keyword import Keyword, KeywordDetector
+    from edgernn.postprocess.sound import Denoised, denoise
     from edgernn.postprocess.text import generate, text_symbols
     from edgernn.runtime.adaptive import AdaptiveStream
     from edgernn.runtime.health import Health
@@ -98,6 +99,7 @@ __all__ = [
     "CalibrationError",
     "CompilerError",
     "DeadlineMiss",
+    "Denoised",
     "Device",
     "EdgernnError",
     "Estimate",
@@ -143,6 +145,7 @@ __all__ = [
     "cell",
     "cells",
     "delta",
+    "denoise",
     "estimate",
     "evaluate",
     "factorize",
@@ -186,6 +189,7 @@ _HOMES = {
     "passes.sensitivity": ("sensitivity",),
     "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
     "postprocess.keyword": ("KeywordDetector", "Keyword"),
+    "postprocess.sound": ("Denoised", "denoise"),
     "postprocess.text": ("generate", "text_symbols"),
     "runtime.adaptive": ("AdaptiveStream",),
     "runtime.health": ("Health",),

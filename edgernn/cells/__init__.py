@@ -15,9 +15,11 @@ from edgernn.cells.gru import Gru, GruStep
 from edgernn.cells.istft import Istft
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
+from edgernn.cells.logbands import LogBands
 from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm, LstmStep
 from edgernn.cells.magnitude import LogMagnitude
+from edgernn.cells.mask import BandMask
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.mute import Mute
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
@@ -35,6 +37,7 @@ from edgernn.cells.stft import Stft
 
 __all__ = [
     "Activation",
+    "BandMask",
     "Concat",
     "Conv1d",
     "Conv2d",
@@ -55,6 +58,7 @@ __all__ = [
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
+    "LogBands",
     "LogMagnitude",
     "LogMel",
     "Lstm",
