@@ -139,6 +139,7 @@ accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
 	$(HOST)/bin/python bench/crnn.py
 	$(HOST)/bin/python bench/keyword_stream.py
+	$(HOST)/bin/python bench/denoise.py
 	$(HOST)/bin/python bench/cells.py
 	$(HOST)/bin/python bench/spectra.py
 	$(HOST)/bin/python bench/delta.py

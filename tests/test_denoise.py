@@ -30,6 +30,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train import recipe as recipes, run
+from edgernn.train.compress.importance import taylor
 from edgernn.train.convert import untrained
 from edgernn.train.data import denoise as reader
 from edgernn.train.data.noises import EARLY_S, NOISES, Scene, mixed
@@ -37,6 +38,7 @@ from edgernn.train.data.reader import read_data
 from edgernn.train.data.sound import Transforms
 from edgernn.train.evaluate.sound import heard, si_sdr_db
 from edgernn.train.loop.batches import padded
+from edgernn.train.loop.distillation import Distillation, Teacher
 from edgernn.train.loop.sound_loss import SoundLoss
 from edgernn.train.network.models import Network
 from edgernn.train.pages import sounds
@@ -322,6 +324,26 @@ def test_every_format_gives_the_same_sound(trained, data, suffix, precision, tmp
     assert {name: part.shape for name, part in theirs.items()} == {"sound": (len(x), HOP), "voice": (len(x), 1)}
     for name, part in theirs.items():
         assert np.abs(part - ours[name]).max() < 1e-5, name
+
+
+def test_what_makes_no_sense_for_sound_is_refused(trained, speakers, data):
+    settings = [f"data.{key}={json.dumps(value)}" for key, value in SMALL.items()]
+    both = recipes.load("denoise", [*settings, "model.bidirectional=mean"])
+    with pytest.raises(UsageError, match=r"trains a model of a stream of sound, .* train in one direction"):
+        run.train_on(data, both, trained[1] / "none")
+    with pytest.raises(UsageError, match="and the data is sound; train without a teacher"):
+        Teacher(Distillation(edgernn.load(trained[1] / "model.rnn")), data)
+    louder = recipes.load("denoise", [*settings, "augment.gain_db=3"])
+    with pytest.raises(UsageError, match="needs audio with one class per clip"):
+        run.train_on(data, louder, trained[1] / "none")
+
+
+def test_units_are_ranked_by_what_the_sound_loses(trained, data):
+    recipe = recipes.load("denoise", ["model.hidden=8"])
+    scores = taylor(edgernn.load(trained[1] / "model.rnn"), recipe, data, 2)
+    for name in ("layers_0.h", "layers_1.h"):
+        assert scores[name].shape == (8,)
+        assert (scores[name] > 0).any()
 
 
 # Whole recordings.

@@ -163,7 +163,7 @@ def make_task(
     """The task of training a network, monitored on the validation part, or on the test part without one."""
     name, monitored = ("test", data.test) if validation is None else ("validation", validation)
     dataset, held = training_set(recipe, data), (name, fixed_dataset(data, monitored))
-    sound = None if data.transforms is None else SoundLoss(data.transforms)
+    sound = SoundLoss.of(data.transforms)
     return Task(network, data.kind, dataset, held, recipe.training, teacher, data.heads, sound)
 
 

@@ -1,5 +1,7 @@
 """The loss of sound: what the gains of a network leave of the speech and of the noise, after the inverse transform."""
 
+from typing import Self
+
 import torch
 from torch.nn import functional as F
 
@@ -27,6 +29,11 @@ class SoundLoss:
 
     def __init__(self, transforms: Transforms) -> None:
         self._transforms, self._ops = transforms, TorchOps({})
+
+    @classmethod
+    def of(cls, transforms: Transforms | None) -> Self | None:
+        """The loss of data with these transforms; None for any other kind."""
+        return None if transforms is None else cls(transforms)
 
     def __call__(self, scores: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The mean loss of a batch, and the accuracy of the voice.
