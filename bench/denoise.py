@@ -18,7 +18,8 @@ from pystoi import stoi  # type: ignore[import-untyped]
 import edgernn
 import results
 from edgernn.interpreters.count import count
-from edgernn.latency.paced import run_alternately
+from edgernn.latency.arrivals import regular
+from edgernn.latency.paced import run_paced
 from edgernn.latency.steps import collector_paused, percentiles
 from edgernn.runtime.program import Program
 from edgernn.train import recipe as recipes, run
@@ -37,7 +38,7 @@ UNHEARD, HEARD = ("blue", "engine", "rain", "gusts", "babble"), ("white", "pink"
 CLIPS = 60  # of each ratio
 INTEGERS = ("dynamic_wi8_afp32", "static_wi8_ai8")
 FORMATS = (".onnx", ".tflite", ".so")
-STEPS = 300  # of a timed run, of each kind
+STEPS = 200  # of a timed run
 
 
 def main() -> None:
@@ -146,12 +147,14 @@ def difference(programs: Mapping[str, Program], suffix: str, known: Data) -> flo
 
 
 def paced(program: Program, known: Data) -> dict[str, float]:
-    """Percentiles of a step on the schedule of its frames, as they come and primed, and the part of the period."""
+    """Percentiles of the duration of a step on the schedule of its frames, as they come and primed, in microseconds."""
     stream, period_us = program.stream(), 1000 * (program.manifest.period_ms or 0)
-    stream.run(known.test.frames[0])
+    frames, due = known.test.frames[0], regular(STEPS, period_us)
+    stream.run(frames)
     with collector_paused():
-        times = run_alternately(stream.step, stream.prime, known.test.frames[0], period_us, STEPS)
-    plain, primed = map(percentiles, times)
+        plain, primed = (
+            percentiles(run_paced(stream.step, frames, due, prime=prime).service) for prime in (None, stream.prime)
+        )
     return {"p50": plain["p50_us"], "p99": plain["p99_us"], "p50 primed": primed["p50_us"], "period": period_us}
 
 
