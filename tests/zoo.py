@@ -334,7 +334,8 @@ def _spectra(random: np.random.Generator) -> dict[str, Graph]:
         "Istft odd": one(Istft(6, 3, 5, w(5))),
         "Mask of a spectrum": Graph(mask, 6),
         "LogMel in integers": Graph(heard, 6),
-        "Gains of bands": Graph(denoised, 6, delay_frames=1, warmup_frames=1),
+        "LogBands": one(LogBands(14, 800, 4, 0.5), 14),
+        "BandMask": Graph(denoised, 6, delay_frames=1, warmup_frames=1),
     }
 
 
