@@ -19,8 +19,9 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         *("step_latency", "paced", "levels", "streams", "numpy_step", "c_level", "c_footprint"),
         *("convolutions", "monitor", "regress", "verdicts", "export", "wasm"),
     ),
-    "accuracy": ("accuracy", "crnn", "keyword_stream", "denoise", "cells", "spectra", "delta"),
+    "accuracy": ("accuracy", "crnn", "keyword_stream", "cells", "spectra", "delta"),
     "compression": ("compression",),
+    "denoise": ("denoise",),
     "boards": ("boards",),
     "instructions": ("instructions", "microcontrollers"),
 }
