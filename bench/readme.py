@@ -148,8 +148,8 @@ def results_page() -> str:
         "# Results",
         "",
         (
-            "This page is written by `make bench`, `make accuracy`, `make denoise`, `make compression` and `make boards` "
-            "from `bench/results`; a test fails where it shows anything else. [How a latency claim is "
+            "This page is written by `make bench`, `make accuracy`, `make denoise`, `make compression` and `make "
+            "boards` from `bench/results`; a test fails where it shows anything else. [How a latency claim is "
             "made](explanation/latency.md) says what the times mean."
         ),
         "",
