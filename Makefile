@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start hundreds of Pythons; where this is set, each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env devices formats demo test test-fast lint docs dist sbom boards instructions bench accuracy compression clean
+.PHONY: help env devices formats demo test test-fast lint docs dist sbom boards instructions bench accuracy denoise compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
@@ -31,6 +31,7 @@ help:
 	@echo "make bench  the times of docs/results.md, into bench/results (takes 25 minutes on two idle cores)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
 	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
+	@echo "make denoise  what the recipes that denoise reach, into bench/results (takes 40 minutes)"
 
 env: $(HOST)/.made
 
@@ -135,6 +136,9 @@ bench: env devices
 	$(HOST)/bin/python bench/readme.py
 
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
+denoise: env
+	$(HOST)/bin/python bench/denoise.py
+
 accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
 	$(HOST)/bin/python bench/crnn.py

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import board_tables
+import sound_tables
 import step_tables
 
 import tables
@@ -55,7 +56,15 @@ SECTIONS = (
     *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, step_tables.levels, step_tables.streams),
     *(step_tables.webassembly, step_tables.delta, step_tables.spectra),
     *(tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
-    *(tables.cells, tables.keyword, tables.budgets, tables.exports, board_tables.boards, board_tables.counted),
+    *(
+        tables.cells,
+        tables.keyword,
+        sound_tables.denoising,
+        tables.budgets,
+        tables.exports,
+        board_tables.boards,
+        board_tables.counted,
+    ),
 )
 """The sections of docs/results.md, in order."""
 
@@ -139,8 +148,8 @@ def results_page() -> str:
         "# Results",
         "",
         (
-            "This page is written by `make bench`, `make accuracy`, `make compression` and `make boards` from "
-            "`bench/results`; a test fails where it shows anything else. [How a latency claim is "
+            "This page is written by `make bench`, `make accuracy`, `make denoise`, `make compression` and `make "
+            "boards` from `bench/results`; a test fails where it shows anything else. [How a latency claim is "
             "made](explanation/latency.md) says what the times mean."
         ),
         "",

@@ -21,6 +21,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     ),
     "accuracy": ("accuracy", "crnn", "keyword_stream", "cells", "spectra", "delta"),
     "compression": ("compression",),
+    "denoise": ("denoise",),
     "boards": ("boards",),
     "instructions": ("instructions", "microcontrollers"),
 }

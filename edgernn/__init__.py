@@ -17,7 +17,7 @@ Judging    agreement, Agreement, sensitivity
 Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
 Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer,
-           open_translator, Translator, Translated
+           open_translator, Translator, Translated, denoise, Denoised
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
            MissingExtraError, ParityError, RemoteError, SignatureError, StateError, StorageError,
            TrainingError, UnsupportedError, UpdateError, UsageError; PrecisionWarning
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from edgernn.passes.sensitivity import sensitivity
     from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
     from edgernn.postprocess.keyword import Keyword, KeywordDetector
+    from edgernn.postprocess.sound import Denoised, denoise
     from edgernn.postprocess.text import generate, text_symbols
     from edgernn.postprocess.translation import Translated, Translator, open_translator
     from edgernn.runtime.adaptive import AdaptiveStream
@@ -100,6 +101,7 @@ __all__ = [
     "CalibrationError",
     "CompilerError",
     "DeadlineMiss",
+    "Denoised",
     "Device",
     "EdgernnError",
     "Estimate",
@@ -147,6 +149,7 @@ __all__ = [
     "cell",
     "cells",
     "delta",
+    "denoise",
     "estimate",
     "evaluate",
     "factorize",
@@ -191,6 +194,7 @@ _HOMES = {
     "passes.sensitivity": ("sensitivity",),
     "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
     "postprocess.keyword": ("KeywordDetector", "Keyword"),
+    "postprocess.sound": ("Denoised", "denoise"),
     "postprocess.text": ("generate", "text_symbols"),
     "postprocess.translation": ("Translated", "Translator", "open_translator"),
     "runtime.adaptive": ("AdaptiveStream",),

@@ -1,8 +1,9 @@
 """freeze.py: write the files that every later release must open, of the version at hand, into tests/frozen/VERSION/.
 
 A graph of every cell and every form is a `.rnn` file there; the keyword spotter is one in every precision, an artifact of
-every target, and a package. `answers.npz` holds frames for each of them, and the answers of that day. The files of a version are written
-once, when it is released: whoever writes them again breaks a promise (docs/reference/compatibility.md).
+every target, and a package. `answers.npz` holds frames for each of them, and the answers of that day. A file is written once: one
+that is there stays as it is, because whoever writes it again breaks a promise (docs/reference/compatibility.md). So cells
+that are added before a release are added to its folder.
 """
 
 import re
@@ -44,12 +45,17 @@ def graphs() -> Iterator[tuple[str, Graph, tuple[str, ...]]]:
 
 
 def freeze(folder: Path) -> None:
-    """Write all files of this version into a new folder."""
-    folder.mkdir(parents=True)
+    """Write the files of this version that its folder lacks."""
+    folder.mkdir(parents=True, exist_ok=True)
     arrays = {}
+    if (folder / ANSWERS).exists():
+        with np.load(folder / ANSWERS) as before:
+            arrays = dict(before)
     for name, graph, suffixes in graphs():
         for suffix in suffixes:
             path = folder / f"{name}{suffix}"
+            if path.exists():
+                continue
             if suffix == ".rnn":
                 edgernn.save(graph, path)
             elif suffix == ".edge":

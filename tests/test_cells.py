@@ -25,10 +25,11 @@ from edgernn.cells import (
     Standardize,
     Sum,
 )
-from edgernn.cells.logmel import LogMel, triangles
+from edgernn.cells.logmel import LogMel
 from edgernn.errors import GraphError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
+from edgernn.model.bands import triangles
 from edgernn.model.cell import dimensions
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer

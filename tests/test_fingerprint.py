@@ -162,6 +162,10 @@ def of_file(options: str, name: str, make: Callable, whole: object, changes: dic
 SEQUENCES = {"added": (*SEEDS, 8), "removed": SEEDS[:-1], "changed": (*SEEDS[:-1], 77)}
 KINDS = {
     "wav": of_folder('reader = "wav"\nwindow = 100\nhop = 50\nbands = 5\nsilence = 0.3', clip, ".wav"),
+    "denoise": of_folder(
+        'reader = "denoise"\npattern = "{label}/{name}"\nwindow = 100\nhop = 50\nbands = 5\nseconds = 0.1\nclips = 8',
+        clip, ".wav",
+    ),
     "csv": of_folder('reader = "csv"\nrows = 4', csv, ".csv"),
     "text": of_folder('reader = "text"', lines, ".txt"),
     "parquet": of_file(

@@ -104,7 +104,7 @@ def test_a_key_is_found_by_its_name_alone_in_every_section_that_has_it():
     assert [(each.name, [key.name for key in each.keys]) for each in keys.find("training.rate")] == [
         ("training", ["rate"])
     ]
-    assert [each.name for each in keys.find("data.hop")] == ["data.wav"]
+    assert [each.name for each in keys.find("data.silence_db")] == ["data.wav"]
     assert {each.name for each in keys.find("data")} == {f"data.{reader}" for reader in READERS}
     assert "the highest learning rate" in edge("recipes", "training.rate")
     assert "default 0.004" in edge("recipes", "rate")

@@ -57,8 +57,12 @@ def beginning(data: Path, folder: Path) -> Path:
     return folder / "text.txt"
 
 
+DENOISED = ("data.clips=40", "data.test_clips=5", "data.seconds=2", "training.batch=4")
+
 SHORT = {
     "activity": Short(there("stm32_har"), ("training.epochs=2",), lambda m: m["accuracy"] > 0.7),
+    "denoise": Short(digits, (*DENOISED, "training.epochs=6"), lambda m: m["si-sdr gain"] > 1.5),
+    "denoise-conv": Short(digits, (*DENOISED, "training.epochs=4"), lambda m: m["si-sdr gain"] > 1.5),
     "japanese-vowels": Short(there("japanese_vowels"), ("training.epochs=6",), lambda m: m["accuracy"] > 0.6),
     "motor": Short(motor, ("training.epochs=15",), lambda m: m["accuracy"] > 0.6),
     "shakespeare": Short(beginning, ("training.epochs=2", "model.hidden=48"), lambda m: m["nats"] < 3.0),

@@ -6,6 +6,7 @@ import numpy as np
 
 from edgernn.cells import (
     Activation,
+    BandMask,
     Concat,
     Conv1d,
     Conv2d,
@@ -26,6 +27,7 @@ from edgernn.cells import (
     LayerNorm,
     LayerNormGru,
     LayerNormLstm,
+    LogBands,
     LogMagnitude,
     LogMel,
     Lstm,
@@ -312,6 +314,14 @@ def _spectra(random: np.random.Generator) -> dict[str, Graph]:
         Layer("masked", Product(), ("stft", "gain")),
         Layer("istft", Istft(14, 6, 12, w(12))),
     )
+    denoised = (
+        Layer("stft", Stft(6, 12, w(12))),
+        Layer("bands", LogBands(14, 800, 4, 0.5)),
+        Layer("gru", Gru(t(12, 4, random=random), t(12, 4, random=random))),
+        Layer("gain", Dense(t(4, 4, random=random), t(4, random=random), "sigmoid")),
+        Layer("masked", BandMask(14, 800, 4), ("gain", "stft")),
+        Layer("istft", Istft(14, 6, 12, w(12))),
+    )
     heard = (
         Layer("mel", LogMel(6, 800, 15, 4, floor=0.5)),
         Layer("gru", Gru(t(15, 4, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
@@ -325,6 +335,8 @@ def _spectra(random: np.random.Generator) -> dict[str, Graph]:
         "Istft odd": one(Istft(6, 3, 5, w(5))),
         "Mask of a spectrum": Graph(mask, 6),
         "LogMel in integers": Graph(heard, 6),
+        "LogBands": one(LogBands(14, 800, 4, 0.5), 14),
+        "BandMask": Graph(denoised, 6, delay_frames=1, warmup_frames=1),
     }
 
 

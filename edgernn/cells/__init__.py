@@ -15,9 +15,11 @@ from edgernn.cells.gru import Gru, GruStep
 from edgernn.cells.istft import Istft
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
+from edgernn.cells.logbands import LogBands
 from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm, LstmStep
 from edgernn.cells.magnitude import LogMagnitude
+from edgernn.cells.mask import BandMask
 from edgernn.cells.memory_attention import MemoryAttention
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.mute import Mute
@@ -36,6 +38,7 @@ from edgernn.cells.stft import Stft
 
 __all__ = [
     "Activation",
+    "BandMask",
     "Concat",
     "Conv1d",
     "Conv2d",
@@ -56,6 +59,7 @@ __all__ = [
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
+    "LogBands",
     "LogMagnitude",
     "LogMel",
     "Lstm",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgernn.errors import GraphError
 from edgernn.model import spectra
+from edgernn.model.bands import triangles
 from edgernn.model.cell import cell
 from edgernn.model.ops import Ops, V
 from edgernn.model.tensor import Tensor
@@ -106,18 +107,3 @@ class LogMel:
         """As `mel`, in float64."""
         bins_hz = np.arange(self._points // 2 + 1) * (self.rate_hz / self._points)
         return triangles(bins_hz, self.bands, self.low_hz, self.high_hz or self.rate_hz / 2)
-
-
-def triangles(bins_hz: NDArray[Any], bands: int, low_hz: float, high_hz: float) -> NDArray[Any]:
-    """Return the weight of each bin in each band, (bands, bins): triangles between the centres of neighbour bands."""
-    low, high = (2595 * np.log10(1 + np.array([low_hz, high_hz]) / 700)).tolist()
-    edges_hz = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
-    if not (np.diff(edges_hz) > 0).all():
-        raise GraphError(
-            f"{bands} bands from {low_hz:g} to {high_hz:g} Hz have no width; ask for fewer, or for a wider range"
-        )
-    first, centre, last = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
-    weights: NDArray[Any] = np.maximum(
-        0, np.minimum((bins_hz - first) / (centre - first), (last - bins_hz) / (last - centre))
-    )
-    return weights

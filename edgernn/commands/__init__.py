@@ -13,6 +13,7 @@ from edgernn.commands.check import check
 from edgernn.commands.compare import compare
 from edgernn.commands.compress import compress
 from edgernn.commands.demo import demo
+from edgernn.commands.denoise import denoise
 from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
@@ -41,7 +42,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
         "Compress": (compress, sensitivity, tune),
         "Export": (import_, adopt, export, info),
         "Packages": (keygen, sign, verify, soak, update),
-        "Run": (run, generate, translate, anomalies),
+        "Run": (run, generate, translate, anomalies, denoise),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),
     }

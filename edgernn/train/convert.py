@@ -74,6 +74,8 @@ def to_graph(network: Network, data: Data) -> Graph:
         graph.initial_state,
         None if data.period_ms is None else data.period_ms * count,
         data.labels,
-        named_outputs=data.heads,
+        named_outputs=data.named_outputs,
         frames_per_step=count,
+        delay_frames=data.delay_frames,
+        warmup_frames=data.delay_frames,
     )

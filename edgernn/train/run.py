@@ -29,6 +29,7 @@ from edgernn.train.environment import environment
 from edgernn.train.evaluate.metrics import Evaluation, answers, evaluate
 from edgernn.train.loop.dataset import SequenceDataset
 from edgernn.train.loop.distillation import Teacher
+from edgernn.train.loop.sound_loss import SoundLoss
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import CHECKPOINT, Accelerator, fit, make_trainer, quiet
 from edgernn.train.network.graph_network import GraphNetwork
@@ -162,7 +163,8 @@ def make_task(
     """The task of training a network, monitored on the validation part, or on the test part without one."""
     name, monitored = ("test", data.test) if validation is None else ("validation", validation)
     dataset, held = training_set(recipe, data), (name, fixed_dataset(data, monitored))
-    return Task(network, data.kind, dataset, held, recipe.training, teacher, data.heads)
+    sound = SoundLoss.of(data.transforms)
+    return Task(network, data.kind, dataset, held, recipe.training, teacher, data.heads, sound)
 
 
 def fixed_dataset(data: Data, sequences: Sequences) -> SequenceDataset:

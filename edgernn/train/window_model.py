@@ -35,11 +35,16 @@ def check_packages() -> None:
 
 
 def check_targets(recipe: Recipe, data: Data) -> None:
-    """Refuse data whose targets are among the inputs of a bidirectional network.
+    """Refuse data whose targets are among the inputs of a bidirectional network, and sound.
 
     Raises:
-        UsageError: The targets are later frames of the same sequence.
+        UsageError: The targets are later frames of the same sequence, or the model answers sound.
     """
+    if data.kind == "sound":
+        raise UsageError(
+            f"reader '{recipe.reader}' trains a model of a stream of sound, and a network with bidirectional="
+            f"'{recipe.shape.bidirectional}' takes whole sequences; train in one direction"
+        )
     if FORECASTS.get(recipe.reader) == data.kind:
         raise UsageError(
             f"the targets of reader '{recipe.reader}' are later frames of the sequence, and a network with "

@@ -11,6 +11,7 @@ from edgernn.train import run
 from edgernn.train.compress.restore import matrices, restore
 from edgernn.train.data.sequences import Data
 from edgernn.train.loop.batches import epoch
+from edgernn.train.loop.sound_loss import SoundLoss
 from edgernn.train.loop.task import Task
 from edgernn.train.recipe import Recipe
 
@@ -37,7 +38,9 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
     hidden, weights = units(graph), matrices(network)
     training_data, _ = run.hold_out_validation(recipe, data)
     dataset = run.fixed_dataset(training_data, training_data.train)
-    task = Task(network, data.kind, dataset, ("training", dataset), recipe.training, heads=data.heads).eval()
+    sound = SoundLoss.of(data.transforms)
+    task = Task(network, data.kind, dataset, ("training", dataset), recipe.training, heads=data.heads, sound=sound)
+    task.eval()
     random = np.random.default_rng(recipe.training.seed)
     size = 1 + max(int(each.max()) for each in (*hidden.axes.values(), *hidden.states.values()))
     total, seen = np.zeros(size), 0

@@ -6,6 +6,7 @@ from types import MappingProxyType
 READERS: Mapping[str, str] = MappingProxyType(
     {
         "csv": "edgernn.train.data.csv",
+        "denoise": "edgernn.train.data.denoise",
         "npz": "edgernn.train.data.npz",
         "series": "edgernn.train.data.series",
         "text": "edgernn.train.data.text",

@@ -15,9 +15,11 @@ from edgernn.model.layer import Layer
 from edgernn.model.parts import checked, slices
 from edgernn.model.tensor import Tensor
 from edgernn.train.data.origin import Origin
+from edgernn.train.data.sound import Transforms
 
-DATA_KINDS = ("class", "series", "text")
-"""The kinds of targets: one class per sequence; future values at every step; the next symbol at every step."""
+DATA_KINDS = ("class", "series", "text", "sound")
+"""The kinds of targets: one class per sequence; future values at every step; the next symbol at every step; the speech
+and the noise in the sound of every step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,8 @@ class Sequences:
     Attributes:
         frames: one array per sequence: float32 (time, inputs), or int32 (time, 1) symbols.
         targets: int64 (sequences,) classes, or (sequences, sets) with several sets of classes; or one array per
-            sequence: float32 (time, outputs) future values, or int64 (time,) next symbols.
+            sequence: float32 (time, outputs) future values, int64 (time,) next symbols, or float32 (time, 2 * inputs +
+            1): the samples of the speech, those of the noise, and 1 where there is voice.
         sources: the origin of each sequence, a file or a line of it, for messages.
 
     Raises:
@@ -84,7 +87,7 @@ class Data:
         train, test: no row, and no group if groups are known, is in both.
         kind: one of DATA_KINDS.
         inputs: the width of a frame before the feature cells; 1 for symbols.
-        outputs: the number of classes, future values or symbols.
+        outputs: the number of classes, future values or symbols; for sound the scores of the network.
         labels: the names of the outputs; may be empty.
         heads: several sets of classes: the name of each and its number of outputs, which follow one another; empty for
             a single set.
@@ -96,6 +99,7 @@ class Data:
         relative: whether that value is the change from the first element of the frame at the same step.
         origin: the files that the data was read from; None for data that was created or changed in memory.
         notes: warnings about the data, one sentence each.
+        transforms: the cells before and after the network, for the kind "sound" alone.
 
     Raises:
         FrameError: Frames or targets do not match the widths.
@@ -118,9 +122,10 @@ class Data:
     origin: Origin | None = None
     notes: tuple[str, ...] = ()
     heads: Mapping[str, int] = field(default_factory=dict)
+    transforms: Transforms | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in DATA_KINDS:
+        if self.kind not in DATA_KINDS or (self.kind == "sound") != (self.transforms is not None):
             raise UsageError(f"there is no kind of data '{self.kind}'; expected one of {', '.join(DATA_KINDS)}")
         object.__setattr__(self, "heads", dict(checked("outputs", self.heads, self.outputs)))
         if self.heads and self.kind != "class":
@@ -155,6 +160,8 @@ class Data:
     @property
     def output_layers(self) -> tuple[Layer, ...]:
         """The layers after the network that convert its outputs to the units of the data."""
+        if self.transforms is not None:
+            return self.transforms.layers
         if self.mean is None or self.deviation is None:
             return ()
         layers = [Layer("unscaled", Scale(Tensor(self.deviation), Tensor(self.mean)))]
@@ -175,6 +182,16 @@ class Data:
             return scores
         values: Array = scores * self.deviation + self.mean
         return values + frames[..., :1] if self.relative else values
+
+    @property
+    def named_outputs(self) -> Mapping[str, int]:
+        """The width of each output of the model, where it has several."""
+        return self.heads if self.transforms is None else self.transforms.outputs
+
+    @property
+    def delay_frames(self) -> int:
+        """By how many frames the outputs of the model are late."""
+        return 0 if self.transforms is None else self.transforms.delay_frames
 
     @property
     def parts(self) -> dict[str, slice]:
@@ -212,7 +229,7 @@ class Data:
                 f"a validation part of {share:g} of {len(self.train)} sequences is empty or leaves none for training; "
                 "choose another part, or cut the data into more sequences with chunk"
             )
-        random = self.kind == "class"
+        random = self.kind in ("class", "sound")
         order = np.random.default_rng(seed).permutation(len(self.train)) if random else np.arange(len(self.train))
         remaining, held = np.sort(order[:-n]), np.sort(order[-n:])
         return replace(self, train=self.train.select(remaining)), self.train.select(held)
@@ -227,12 +244,10 @@ class Data:
             )
         if self.symbols and not 0 <= frames.min() <= frames.max() < self.vocabulary_size:
             raise FrameError(f"{source}: got symbol {frames.max()}; expected 0 to {self.vocabulary_size - 1}")
-        if self.kind == "series":
-            if target.dtype != np.float32 or target.shape != (len(frames), self.outputs):
-                raise FrameError(
-                    f"{source}: got targets of {target.dtype}{target.shape}; expected float32 "
-                    f"{(len(frames), self.outputs)}"
-                )
+        if self.kind in ("series", "sound"):
+            expected = len(frames), self.outputs if self.kind == "series" else 2 * self.inputs + 1
+            if target.dtype != np.float32 or target.shape != expected:
+                raise FrameError(f"{source}: got targets of {target.dtype}{target.shape}; expected float32 {expected}")
             return
         shape = (len(frames),) if self.kind == "text" else (len(self.heads),) if self.heads else ()
         if target.shape != shape or target.dtype != np.int64:

@@ -25,12 +25,12 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
     Raises:
         UsageError: The model has other feature cells or other output layers; with the first layer that differs.
     """
-    if not data.heads:
+    if not data.named_outputs:
         check_one(graph, "the model", "training")
-    elif dict(graph.named_outputs) != dict(data.heads) or graph.named_inputs:
+    elif dict(graph.named_outputs) != dict(data.named_outputs) or graph.named_inputs:
         raise UsageError(
             f"the model has the outputs {', '.join(graph.named_outputs) or 'of one set'}, and the data the targets "
-            f"{', '.join(data.heads)}; give a model that was trained on the same data"
+            f"{', '.join(data.named_outputs)}; give a model that was trained on the same data"
         )
     before = tuple(Layer(name, cell) for name, cell in data.exact)
     end = len(graph.layers) - len(data.output_layers)

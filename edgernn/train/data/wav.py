@@ -154,14 +154,24 @@ def samples(path: str | os.PathLike[str]) -> tuple[Array, int]:
     Raises:
         FileError: The file is missing, truncated or not a WAV file, or has several channels.
     """
+    sound, rate_hz = channels(path)
+    if sound.shape[1] != 1:
+        raise FileError(f"'{path}' has {sound.shape[1]} channels; expected one: mix the channels, or select one")
+    return sound[:, 0], rate_hz
+
+
+def channels(path: str | os.PathLike[str]) -> tuple[Array, int]:
+    """The samples of a file, float32 (samples, channels) from -1 to 1, and the sample rate.
+
+    Raises:
+        FileError: The file is missing, truncated or not a WAV file.
+    """
     data = _whole(atomic.read(path), path)
     try:
         sound, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise FileError(f"'{path}' is not a WAV file: {error}; convert it") from error
-    if sound.shape[1] != 1:
-        raise FileError(f"'{path}' has {sound.shape[1]} channels; expected one: mix the channels, or select one")
-    return sound[:, 0], int(rate_hz)
+    return sound, int(rate_hz)
 
 
 def _clip(path: str | os.PathLike[str], rate_hz: int, hop: int) -> Array:

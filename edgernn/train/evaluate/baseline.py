@@ -41,6 +41,9 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
             "always answering the most frequent class",
             "a look at the labels, more training.epochs, or a lower training.rate",
         ),
+        "unprocessed": Baseline(
+            "leaving the sound as it is", "more data.clips, more training.epochs, or a larger model.hidden"
+        ),
         "unigram": Baseline(
             "symbol frequencies alone", "more training.epochs, a lower training.rate, or a larger model.hidden"
         ),
@@ -96,6 +99,11 @@ def against_majority(metric: str, accuracy: float, training: Array, truth: Array
 def against_persistence(metric: str, truth: Array, forecast: Array, unchanged: Array) -> Comparison:
     """Forecasts (time,) beside the current values."""
     return Comparison(metric, "persistence", _rmse(forecast, truth), _rmse(unchanged, truth))
+
+
+def against_unprocessed(speech: Array, denoised: Array, noisy: Array) -> Comparison:
+    """Denoised sound beside the noisy sound, (samples,) each, by the error of a sample."""
+    return Comparison("rmse", "unprocessed", _rmse(denoised, speech), _rmse(noisy, speech))
 
 
 def against_yesterday(

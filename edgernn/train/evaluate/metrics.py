@@ -1,7 +1,7 @@
 """The metrics of a trained model on a part of the data, computed as on a device."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -24,7 +24,14 @@ from edgernn.model.timing import in_steps
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.evaluate.baseline import Comparison, against_majority, against_persistence, against_yesterday
+from edgernn.train.evaluate.baseline import (
+    Comparison,
+    against_majority,
+    against_persistence,
+    against_unprocessed,
+    against_yesterday,
+)
+from edgernn.train.evaluate.sound import Heard, heard, voice_accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +44,23 @@ class Evaluation:
             of a single set is "".
         series: truth, forecast and persistence, each (time, outputs) in the units of the data; None without a series.
         comparisons: the model beside answers that need no model.
+        sounds: every clip before and after, for sound.
     """
 
     metrics: Mapping[str, float]
     confusions: Mapping[str, Array] = field(default_factory=dict)
     series: tuple[Array, Array, Array] | None = None
     comparisons: tuple[Comparison, ...] = ()
+    sounds: tuple[Heard, ...] = ()
 
 
 METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProxyType(
-    {"class": ("accuracy", "maximize"), "text": ("nats", "minimize"), "series": ("rmse", "minimize")}
+    {
+        "class": ("accuracy", "maximize"),
+        "text": ("nats", "minimize"),
+        "series": ("rmse", "minimize"),
+        "sound": ("si-sdr", "maximize"),
+    }
 )
 """Kind of data -> the first word of the metric to choose models by, and its direction."""
 
@@ -73,6 +87,8 @@ def evaluate(predict: Callable[[Array], Array], data: Data, part: Sequences) -> 
         outputs.append(predict(frames))
     if data.kind == "class":
         return _classes(np.stack([each[-1] for each in outputs]), np.asarray(part.targets), data)
+    if data.kind == "sound":
+        return _sound(outputs, part, data)
     scores, targets = np.concatenate(outputs), np.concatenate(list(part.targets))
     if data.kind == "text":
         return _symbols(scores, targets, data)
@@ -126,6 +142,22 @@ def _series(forecast: Array, targets: Array, part: Sequences, data: Data) -> Eva
         if re.fullmatch(r"[+]\d+", label):  # only the reader of series names its outputs so
             comparisons.append(against_yesterday(f"rmse {label}", known, forecasts, part, data, int(label)))
     return Evaluation(metrics, series=series, comparisons=tuple(filter(None, comparisons)))
+
+
+def _sound(outputs: Sequence[Array], part: Sequences, data: Data) -> Evaluation:
+    """The gain is the mean over the clips, in decibels; the baseline leaves the sound as it is."""
+    rows = zip(outputs, part.frames, part.targets, part.sources, strict=True)
+    sounds = tuple(heard(*row, data) for row in rows)
+    noisy, denoised, gain = (
+        round(float(np.mean([getattr(each, name) for each in sounds])), 4)
+        for name in ("before_db", "after_db", "gain_db")
+    )
+    accuracy = round(voice_accuracy(outputs, part, data), 4)
+    metrics = {"si-sdr gain": gain, "si-sdr noisy": noisy, "si-sdr denoised": denoised, "accuracy voice": accuracy}
+    comparison = against_unprocessed(
+        *(np.concatenate([getattr(each, name) for each in sounds]) for name in ("speech", "denoised", "noisy"))
+    )
+    return Evaluation(metrics, comparisons=(comparison,), sounds=sounds)
 
 
 def _rounded(value: torch.Tensor) -> float:

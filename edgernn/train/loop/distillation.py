@@ -51,7 +51,7 @@ class Teacher(nn.Module):
         data: the training data of the student.
 
     Raises:
-        UsageError: The teacher is quantized, or has other outputs or other features.
+        UsageError: The teacher is quantized, or has other outputs or other features; or the data is sound.
     """
 
     def __init__(self, distillation: Distillation, data: Data) -> None:
@@ -98,6 +98,8 @@ class Teacher(nn.Module):
 
 
 def _check(graph: Graph, data: Data) -> None:
+    if data.kind == "sound":
+        raise UsageError("a teacher gives scores of classes or values, and the data is sound; train without a teacher")
     if graph.precision not in {"fp32", "fp64"}:
         raise UsageError(f"the teacher is in {graph.precision}; give the float model that it was quantized from")
     if graph.outputs != data.outputs or graph.labels != tuple(data.labels):

@@ -17,6 +17,7 @@ from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.losses import Head
 from edgernn.train.loop.scheduled import Scheduled
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
+from edgernn.train.loop.sound_loss import SoundLoss
 from edgernn.train.loop.states import BatchStates
 from edgernn.train.network.bidirectional import pooled
 from edgernn.train.network.graph_network import GraphNetwork
@@ -114,6 +115,7 @@ class Task(Scheduled):
         training: the training options.
         teacher: the teacher of a distillation; None without one.
         heads: the number of classes of each set of targets; empty for a single set.
+        sound: the loss of sound; None for any other kind.
 
     Raises:
         UsageError: The network does not support these training options, or has other heads.
@@ -128,6 +130,7 @@ class Task(Scheduled):
         training: Training,
         teacher: Teacher | None = None,
         heads: Mapping[str, int] = MappingProxyType({}),
+        sound: SoundLoss | None = None,
     ) -> None:
         super().__init__(network, training)
         self.network: Network | GraphNetwork = network
@@ -135,7 +138,7 @@ class Task(Scheduled):
         if teacher is not None:
             teacher.check(network.shape)
         training.check(network.shape)
-        self.kind, self.teacher = kind, teacher
+        self.kind, self.teacher, self._sound = kind, teacher, sound
         self._train, self._monitored = train, monitored
         self._states = BatchStates()
         self._counts = True  # whether a step of the current batch counts in the loss
@@ -208,6 +211,8 @@ class Task(Scheduled):
         teacher_scores = self.teacher(x, initial is not None) if self.teacher is not None and self.training else None
         if not batch.mask.any():  # every process needs a gradient of every weight from all others
             return torch.stack([each.sum() for each in self.network.parameters()]).sum() * 0.0, {}
+        if self._sound is not None:
+            return self._sound(scores, batch)
         last = slice(self.network.shape.frames_per_step - 1, None, self.network.shape.frames_per_step)
         mask, target = batch.mask[:, last], batch.target[:, last]  # of the last frame of each step
         if self._pools:

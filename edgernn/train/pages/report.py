@@ -21,7 +21,8 @@ from edgernn.pages.page import TableCell, TableRow, facts, fill, kib, number, ro
 from edgernn.passes.quantize import quantize
 from edgernn.train.convert import Model, graphs
 from edgernn.train.evaluate.metrics import Evaluation
-from edgernn.train.pages import curves, figures
+from edgernn.train.evaluate.sound import Heard
+from edgernn.train.pages import curves, figures, sounds
 from edgernn.train.recipe import Recipe, to_toml
 
 FORMS: Mapping[str, Callable[[Graph], Graph]] = MappingProxyType({"fp32": lambda graph: graph, DYNAMIC: quantize})
@@ -43,6 +44,7 @@ class Answers:
     rows: tuple[TableRow, ...] = ()
     wide: bool = False
     name: str = ""
+    players: Markup | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def _answers(evaluation: Evaluation, model: Model) -> list[Answers]:
         return [_classes(matrix, labels[parts[name]], name) for name, matrix in evaluation.confusions.items()]
     if evaluation.series is not None:
         return [_series(*evaluation.series, model.labels)]
+    if evaluation.sounds:
+        return [_sound(clip) for clip in sounds.chosen(evaluation.sounds)]
     shown = {name: evaluation.metrics[name] for name in ("nats", "unigram") if name in evaluation.metrics}
     nats = evaluation.metrics["nats"]
     sentence = (
@@ -147,6 +151,10 @@ def _series(truth: Array, forecast: Array, persistence: Array, labels: Sequence[
     which = "" if len(shown) == outputs else f" The figures show {len(shown)} of {outputs} outputs: {some}."
     sentence = f"The last {steps - first:,} of {steps:,} steps; persistence forecasts no change.{which}"
     return Answers((sentence,), drawn, wide=True)
+
+
+def _sound(clip: Heard) -> Answers:
+    return Answers((sounds.caption(clip),), (sounds.spectrogram(clip),), wide=True, players=sounds.players(clip))
 
 
 def _features(cost: Cost) -> str:
