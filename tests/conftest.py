@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import shutil
 import sys
 import tomllib
 from hashlib import sha256
@@ -17,6 +18,7 @@ from edgernn.device.runtimes import NATIVE
 from edgernn_export.targets.c import compiler, footprint
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import Destination
+from precompiled import Headers
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -50,6 +52,7 @@ def compiled_once(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
     folder.mkdir(exist_ok=True)
+    headers = Headers(tmp_path_factory.mktemp("headers"))
 
     def once(key, make):
         path = folder / sha256(repr(key).encode()).hexdigest()
@@ -60,7 +63,7 @@ def compiled_once(tmp_path_factory):
         return path.read_bytes()
 
     def compiled(sources, how, kind):
-        return once((sorted(sources.items()), how, kind), lambda: _compiled(sources, how, kind))
+        return once((sorted(sources.items()), how, kind), lambda: _compiled(sources, headers.before(how, kind), kind))
 
     def linked(graph, isa):
         sources = render(graph, "model", Destination(NATIVE))
@@ -70,6 +73,7 @@ def compiled_once(tmp_path_factory):
         patch.setattr(compiler, "_compiled", compiled)
         patch.setattr(footprint, "linked", linked)
         yield
+    shutil.rmtree(headers.folder)  # tens of megabytes
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edgernn.artifact.manifest import parse_manifest
 from edgernn.cells import Conv1d, Dense, Gru, Standardize
 from edgernn.device import board as boards, isa
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
+from edgernn.files import temporary
 from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.numpy import SameOps, Stepper, random_frames
 from edgernn.model.graph import Graph
@@ -30,8 +32,9 @@ from edgernn_export.targets.c.selftest import STEPS, self_test
 from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import named_trace
 from edgernn_export.translate import render
+from precompiled import CHECKED, Headers
 from primed import check_prime
-from ways import needs
+from ways import HERE, needs
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
@@ -131,6 +134,20 @@ def render_for(graph, board):
 def test_the_same_graph_and_compiler_give_the_same_bytes():
     assert render(KWS, "m.so") == render(KWS, "m.so")
     assert render(KWS, "m.so")["m.so"] != render(quantize(KWS), "m.so")["m.so"]
+
+
+@needs("gcc")
+@pytest.mark.usefixtures("real_compiler")
+@pytest.mark.parametrize("level", [name for name in HERE if name.startswith("x86-64-v")])
+@pytest.mark.parametrize("kind", [compiler.LIBRARY, compiler.OBJECT])
+def test_what_tests_compile_with_a_precompiled_header_has_the_same_bytes(kind, level):
+    sources = render(KWS, "m.c")
+    plain = compiler.Compiler(("gcc",), isa.LEVELS[level].options)
+    with temporary.directory() as folder:
+        checked = Headers(folder).before(replace(plain, options=(*plain.options, *CHECKED)), kind)
+        assert checked.options[-2] == "-include"
+        actual = compiler._compiled(sources, checked, kind)
+    assert actual == compiler._compiled(sources, plain, kind)
 
 
 def test_without_a_system_compiler_zig_is_taken(tmp_path, monkeypatch):
