@@ -168,7 +168,8 @@ def parse(data: bytes, name: str) -> PackageManifest:
     raise FileError(f"'{name}' has format {version!r}; this edgernn reads format {FORMAT}: upgrade edgernn")
 
 
-def _parsed(fields: Mapping[str, Any]) -> PackageManifest:
+def _parsed(stated: Mapping[str, Any]) -> PackageManifest:
+    fields = {"translation": None, **stated}  # packages before translators do not state it
     typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}, "also": (), "translation": None})
     if not isinstance(fields["also"], list):
         raise TypeError(f"'also' is {str(fields['also'])[:50]}; expected a list")
