@@ -135,10 +135,11 @@ bench: env devices
 	$(HOST)/bin/python bench/wasm.py
 	$(HOST)/bin/python bench/readme.py
 
-# Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
+# Six trainings. What is finished stays in .cache.
 denoise: env
 	$(HOST)/bin/python bench/denoise.py
 
+# Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
 accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
 	$(HOST)/bin/python bench/crnn.py

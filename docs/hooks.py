@@ -17,7 +17,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from edgernn.train import keys
-from edgernn.train.data import READERS
+from edgernn.train.data import PAIR_READERS, READERS
 
 ROOT = Path(__file__).parent.parent
 
@@ -121,10 +121,12 @@ def recipes_page() -> str:
     lines += [f"| `{name}` | {title} |" for name, title in titles.items()]
     tables = keys.sections()
     for section in keys.SECTIONS:
-        lines += ["", f"## [{section}]", "", *key_table(tables[section].keys)]
+        name, _, reader = section.partition(".")
+        only = f' with the reader "{reader}"' if reader else ""
+        lines += ["", f"## [{name}]{only}", "", *key_table(tables[section].keys)]
         lines += before_section() if section == keys.MODEL else []
     lines += ["", "## [data]", "", "`reader` names one of the readers; the other keys are its options.", ""]
-    for reader in READERS:
+    for reader in (*READERS, *PAIR_READERS):
         options = tables[f"{keys.DATA}.{reader}"]
         lines += [f'### reader = "{reader}"', "", options.summary, "", *key_table(options.keys), ""]
     return "\n".join([*lines, inspect.cleandoc(SEARCH), ""])

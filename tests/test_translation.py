@@ -1,6 +1,7 @@
 """Translators: the graphs are the trained networks, the search is that of its definition, and a package holds both."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import product
 
@@ -22,6 +23,8 @@ from edgernn.train.translation import generated, recipe as recipes, run
 from edgernn.train.translation.convert import to_graphs
 from edgernn.train.translation.network import PairNetwork, PairShape
 from edgernn.train.translation.pairs import read
+from edgernn.train.translation.task import PairTask
+from edgernn.verification import verify as verifying
 from edgernn.verification.verify import verify
 from edgernn_export import export
 from edgernn_export.packaging.compose import compose
@@ -397,14 +400,51 @@ def test_a_training_learns_and_its_package_translates(trained):
     )
 
 
-def test_a_resumed_training_is_the_whole_one(trained, tmp_path):
+def test_a_resumed_training_is_the_whole_one(trained, tmp_path, monkeypatch):
     recipe = recipes.load("dates", SHORT)
-    run.train(recipe, "", tmp_path, accelerator=CPU)
-    assert (tmp_path / "model.edge").read_bytes() == (trained[0] / "model.edge").read_bytes()
-    run.train(recipe, "", tmp_path, accelerator=CPU, resume=True)
+    epoch = PairTask.on_train_epoch_end
+
+    def ends_after_one(task):
+        if task.number:
+            raise KeyboardInterrupt
+        epoch(task)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PairTask, "on_train_epoch_end", ends_after_one)
+        with pytest.raises(KeyboardInterrupt):
+            run.train(recipe, "", tmp_path, accelerator=CPU)
+    assert not (tmp_path / "model.edge").exists()
+    result = run.train(recipe, "", tmp_path, accelerator=CPU, resume=True)
+    assert result.history == trained[1].history
     assert (tmp_path / "model.edge").read_bytes() == (trained[0] / "model.edge").read_bytes()
     with pytest.raises(UsageError, match="differs from the recipe"):
         run.train(recipes.load("dates", (*SHORT, "training.rate=1e-2")), "", tmp_path, accelerator=CPU, resume=True)
+
+
+def test_a_training_does_not_resume_on_other_pairs(trained):
+    folder, _ = trained
+    recipe = recipes.load("dates", SHORT)
+    data = run.read(recipe, "")
+    with pytest.raises(UsageError, match="other data"):
+        run.train_on(replace(data, test=data.test[1:]), recipe, folder, accelerator=CPU, resume=True)
+
+
+def test_no_artifact_is_opened_where_goldens_are_damaged(translators, tmp_path, monkeypatch):
+    (tmp_path / "t.edge").write_bytes(sealed(members(translators[6].read_bytes()) | {"goldens.safetensors": b"no"}))
+    monkeypatch.setattr(verifying, "of_package", lambda *_: pytest.fail("an artifact was opened"))
+    with pytest.raises(FileError):
+        verify(tmp_path / "t.edge")
+
+
+def test_only_a_translator_states_a_translation(translators):
+    assert "translation" in json.loads(members(translators[6].read_bytes())["manifest.json"])
+    assert "translation" not in json.loads(members(package())["manifest.json"])
+
+
+def test_the_command_describes_both(translators):
+    lines = edge("info", translators[6]).splitlines()
+    assert any(line.startswith("translation") and "characters, 5 to 5; a memory of 5" in line for line in lines)
+    assert any(line.startswith("encoder") and "fp32, 6 outputs" in line for line in lines)
 
 
 def test_the_command_trains_and_says_how_to_translate(tmp_path):

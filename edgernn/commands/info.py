@@ -86,7 +86,7 @@ def _package(path: str) -> tuple[dict[str, Any], list[str]]:
     }
     encoder = package.encoder()
     if encoder is not None:
-        entries["translation"] = asdict(manifest.translation) if manifest.translation else None
+        entries["translation"] = manifest.translation and asdict(manifest.translation)
         entries["encoder"] = asdict(encoder.manifest.contract)
     width, longest = (max(map(len, names)) for names in (manifest.files, manifest.precisions))
     lines = [
@@ -104,6 +104,7 @@ def _texts(entries: dict[str, Any]) -> dict[str, str]:
     texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
     texts["quantization"] = _quantization(entries["quantization"])
     texts |= _timing(entries)
+    texts |= _translator(entries)
     texts["recipe"] = "in the manifest" if entries.get("recipe") else ""
     texts["description"] = " ".join(
         "".join(c if c.isprintable() else " " for c in entries.get("description", "")).split()
@@ -116,6 +117,18 @@ def _texts(entries: dict[str, Any]) -> dict[str, str]:
         name: texts.get(name) or _text(value)
         for name, value in entries.items()
         if name not in {"layers", "adopted", "artifacts"} and value != RARE.get(name, ...)
+    }
+
+
+def _translator(entries: dict[str, Any]) -> dict[str, str]:
+    """Return the lines about an encoder and how it is used with its decoder; empty for any other model."""
+    if not entries.get("translation"):
+        return {}
+    how, encoder = entries["translation"], entries["encoder"]
+    return {
+        "translation": f"{how['unit']}s, {len(how['source']):,} to {len(how['target']):,}; a memory of "
+        f"{how['memory']}, results of at most {how['longest']}, a beam of {how['beam']}",
+        "encoder": f"{encoder['precision']}, {encoder['outputs']:,} outputs, graph {encoder['graph']}",
     }
 
 

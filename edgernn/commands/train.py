@@ -142,9 +142,10 @@ def _train_translator(request: Request) -> tuple[dict[str, Any], list[str]]:
     recipe = load(request.recipe, request.settings)
     folder = request.folder(recipe.name)
     path = request.data or "" if recipe.options.get("generate") else _required(request.data)
+    pairs = run.read(recipe, path)
     if request.board is not None:
-        _warn_if_too_large(run.untrained(recipe, path), request.board)
-    result = run.train(recipe, path, folder, accelerator=request.place, resume=request.resume)
+        _warn_if_too_large(run.untrained(recipe, pairs), request.board)
+    result = run.train_on(pairs, recipe, folder, accelerator=request.place, resume=request.resume)
     package = folder / run.PACKAGE
     lines = [_summary(recipe.title, result), f"Package: {package}\nTry:\n  edgernn translate {package} TEXT"]
     return {"recipe": recipe.name, "folder": str(folder), **asdict(result)}, lines

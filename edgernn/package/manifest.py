@@ -145,6 +145,8 @@ def dump(manifest: PackageManifest) -> bytes:
     """Return the bytes of a manifest with its checksum; equal manifests give equal bytes."""
     contract, *also = map(artifact_manifest.dumped, (manifest.contract, *manifest.also))
     fields = {**asdict(manifest), "contract": contract, "also": also}
+    if manifest.translation is None:
+        del fields["translation"]  # which only a translator states
     text = json.dumps({KEY: BLANK, "edgernn.package": FORMAT, **fields}, indent=1)
     return fill(text.replace(f'"{KEY}": "', f'"{KEY}":"', 1).encode())
 
@@ -169,7 +171,7 @@ def parse(data: bytes, name: str) -> PackageManifest:
 
 
 def _parsed(stated: Mapping[str, Any]) -> PackageManifest:
-    fields = {"translation": None, **stated}  # packages before translators do not state it
+    fields = {"translation": None, **stated}
     typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}, "also": (), "translation": None})
     if not isinstance(fields["also"], list):
         raise TypeError(f"'also' is {str(fields['also'])[:50]}; expected a list")

@@ -1,6 +1,8 @@
 """How a package with an encoder and a decoder turns one text into another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from edgernn.artifact.manifest import Manifest
 from edgernn.errors import UsageError
@@ -64,9 +66,13 @@ class Translation:
             raise UsageError(
                 f"the text has {len(parts)} {self.unit}s, and the decoder's memory holds {self.memory - 1}: split it"
             )
-        rows = {symbol: k for k, symbol in enumerate(self.source)}
-        unknown = dict.fromkeys(part for part in parts if part not in rows)
-        return [*(rows.get(part, 0) for part in parts), rows[END]], tuple(unknown)
+        unknown = dict.fromkeys(part for part in parts if part not in self._rows)
+        return [*(self._rows.get(part, 0) for part in parts), self._rows[END]], tuple(unknown)
+
+    @cached_property
+    def _rows(self) -> Mapping[str, int]:
+        """The number of each symbol of the source."""
+        return {symbol: k for k, symbol in enumerate(self.source)}
 
     def text(self, numbers: tuple[int, ...]) -> str:
         """The text of some symbols of the target."""

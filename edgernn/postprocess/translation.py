@@ -10,6 +10,7 @@ from edgernn.array import Array
 from edgernn.errors import StateError, UsageError
 from edgernn.files import atomic
 from edgernn.package import contents
+from edgernn.package.contents import Package
 from edgernn.package.translation import CARRIED, END, MASK, MEMORY, START, UNKNOWN, Translation
 from edgernn.package.trust import demanded
 from edgernn.runtime import packaged
@@ -150,11 +151,16 @@ def open_translator(
         EdgernnError: as `edgernn.open`.
     """
     name = os.fspath(path)
-    package = contents.read(atomic.read(name), name, demanded(key, min_version))
+    return translator_of(contents.read(atomic.read(name), name, demanded(key, min_version)), threads)
+
+
+def translator_of(package: Package, threads: int = 1) -> Translator:
+    """The translator in a package that was read; see `open_translator`."""
     encoder, translation = package.encoder(), package.manifest.translation
     if encoder is None or translation is None:
         raise UsageError(
-            f"'{name}' is no translator: its package has no encoder; train one by a recipe with the reader pairs"
+            f"'{package.name}' is no translator: its package has no encoder; train one by a recipe with the reader "
+            "pairs"
         )
     reads, answers = (of_package(each, packaged.best(each, None), threads) for each in (encoder, package))
     return Translator(reads, answers, translation)

@@ -238,15 +238,16 @@ def _write(out: Path, recipe: Recipe, model: Model, evaluation: Evaluation, resu
     atomic.write_all(
         {
             **{str(out / name): data for name, data in convert.to_files(model).items()},
-            str(out / "metrics.json"): _json(
+            str(out / "metrics.json"): as_json(
                 {name: value for name, value in asdict(result).items() if name != "history"}
             ),
             str(out / "curves.csv"): curves.as_csv(result.history).encode(),
-            str(out / "environment.json"): _json(facts),
+            str(out / "environment.json"): as_json(facts),
             str(out / "report.html"): page.encode(),
         }
     )
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
+def as_json(values: Mapping[str, Any]) -> bytes:
+    """The bytes of a file of a run."""
     return (json.dumps(values, indent=1) + "\n").encode()

@@ -1,7 +1,7 @@
 """Verifying a package on this machine, artifact by artifact."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from edgernn.device import isa
@@ -83,19 +83,15 @@ def verify(
     hashes = Finding("hashes", f"{len(package.members)} members", True, f"SHA-256 of {len(data):,} bytes")
     signature = _signature(package, demand)
     encoder = package.encoder()
-    findings = [*(_inside(ENCODER, _artifacts(encoder)) if encoder else ()), *_artifacts(package)]
+    inside = {f"{ENCODER}:": encoder} if encoder else {}
+    parts = [(prefix, each, each.goldens()) for prefix, each in (inside | {"": package}).items()]
+    findings = (
+        replace(finding, subject=f"{prefix}{finding.subject}")
+        for prefix, each, goldens in parts
+        for artifact in ordered(each.manifest)
+        for finding in _of_artifact(each, artifact, goldens[artifact.precision])
+    )
     return Verification(name, package.sha256, len(data), package.manifest, (hashes, signature, *findings))
-
-
-def _artifacts(package: Package) -> Iterator[Finding]:
-    goldens = package.goldens()
-    for artifact in ordered(package.manifest):
-        yield from _of_artifact(package, artifact, goldens[artifact.precision])
-
-
-def _inside(member: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings about a member that is a package of its own."""
-    return (replace(each, subject=f"{member}:{each.subject}") for each in findings)
 
 
 def _signature(package: Package, demand: Demand | None) -> Finding:

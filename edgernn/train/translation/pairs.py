@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from edgernn.errors import FileError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.package.translation import END, START
 from edgernn.train.data import table
+from edgernn.train.data.fingerprint import Fingerprint, versions
 from edgernn.train.data.split import draw_share
 from edgernn.train.data.text import UNITS, encode, symbols, vocabulary
 from edgernn.train.translation.generated import GENERATED
@@ -42,6 +44,17 @@ class Pairs:
     unit: str
     memory: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The checksum of what each source becomes, and the sources of each part."""
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        targets: dict[str, list[str]] = {}
+        for source, target in (pair for part in parts.values() for pair in part):
+            targets.setdefault(source, []).append(target)
+        items = {source: sha256("\n".join(each).encode()).hexdigest() for source, each in targets.items()}
+        named = {name: tuple(source for source, _ in part) for name, part in parts.items()}
+        return Fingerprint("sequence", items, named, versions())
 
     def encoded(self, part: Sequence[Pair]) -> tuple[list[Array], list[Array]]:
         """The symbols of the sources with END, and those of the targets between START and END; int32 (time,) each."""

@@ -1,6 +1,5 @@
 """One training of a translator: from a recipe and pairs to a package, its metrics and its log, in a folder."""
 
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -14,22 +13,24 @@ from edgernn.errors import UsageError
 from edgernn.files import atomic
 from edgernn.interpreters.count import count
 from edgernn.model.graph import Graph
+from edgernn.package import contents
 from edgernn.package.translation import Translation
-from edgernn.postprocess.translation import Translator, open_translator
+from edgernn.postprocess.translation import Translator, translator_of
 from edgernn.process import interrupt
 from edgernn.train.environment import environment
-from edgernn.train.loop.trainer import CHECKPOINT, Accelerator, fit, make_trainer, quiet
+from edgernn.train.loop.trainer import Accelerator, fit, make_trainer, quiet
 from edgernn.train.pages import curves
+from edgernn.train.run import as_json, prepare_folder
+from edgernn.train.translation import pairs
 from edgernn.train.translation.convert import to_graphs
 from edgernn.train.translation.network import PairNetwork
-from edgernn.train.translation.pairs import Pair, Pairs, read
+from edgernn.train.translation.pairs import Pair, Pairs
 from edgernn.train.translation.recipe import PairRecipe
 from edgernn.train.translation.task import PairDataset, PairTask
 from edgernn_export.packaging.compose import compose
 from edgernn_export.packaging.options import PackageOptions
 
 PACKAGE = "model.edge"
-OUTPUTS = (CHECKPOINT, PACKAGE, "metrics.json", "curves.csv", "environment.json")
 
 LONGER = 2
 """A result is cut after so many times the symbols of the longest target of the training part."""
@@ -55,7 +56,6 @@ class PairResult:
     notes: Sequence[str]
 
 
-@interrupt.deferred()
 def train(
     recipe: PairRecipe,
     path: str | os.PathLike[str],
@@ -74,15 +74,32 @@ def train(
         resume: whether to resume after the last finished epoch in the folder.
 
     Raises:
-        EdgernnError: The data or the recipe is invalid, or the training in the folder has another recipe.
+        EdgernnError: The data or the recipe is invalid, or the training in the folder has another recipe or other data.
         TrainingError: The loss is not finite; the last checkpoint is kept.
         KeyboardInterrupt: The training was interrupted.
     """
-    data = read(path, **recipe.options)
+    return train_on(read(recipe, path), recipe, out, accelerator=accelerator, resume=resume)
+
+
+def read(recipe: PairRecipe, path: str | os.PathLike[str]) -> Pairs:
+    """Read the pairs of a recipe.
+
+    Raises:
+        FileError, UsageError: See `pairs.read`.
+    """
+    return pairs.read(path, **recipe.options)
+
+
+@interrupt.deferred()
+def train_on(
+    data: Pairs, recipe: PairRecipe, out: Path, *, accelerator: Accelerator | None = None, resume: bool = False
+) -> PairResult:
+    """As `train`, with pairs in memory."""
     torch.manual_seed(recipe.training.seed)
     network = PairNetwork(recipe.shape, len(data.source), len(data.target))
     task = PairTask(network, _dataset(data, data.train), _dataset(data, data.validation), recipe.training)
-    checkpoint = _prepared(recipe, out, resume=resume)
+    checkpoint = prepare_folder(recipe.toml(), data.fingerprint, out, resume)
+    (out / PACKAGE).unlink(missing_ok=True)
     with quiet():
         trainer, norms, cpu_time = make_trainer(recipe.training, out, accelerator or Accelerator())
         started = time.perf_counter()
@@ -90,19 +107,16 @@ def train(
     took = time.perf_counter() - started
     encoder, decoder = to_graphs(network.cpu().eval(), data.memory, data.target)
     packed = _packed(recipe, data, encoder, decoder)
-    if trainer.is_global_zero:
-        atomic.write(out / PACKAGE, packed)
-    metrics = evaluate(open_translator(out / PACKAGE), data.test)
+    metrics = evaluate(translator_of(contents.read(packed, PACKAGE)), data.test)
     parameters = sum(count(graph).parameters for graph in (encoder, decoder))
     result = PairResult(metrics, round(took, 1), parameters, task.history, [*data.notes, *norms.notes])
     if trainer.is_global_zero:
-        _write(out, result, environment() | {"cpu_s": cpu_time.cpu_s})
+        _write(out, packed, result, environment() | {"cpu_s": cpu_time.cpu_s})
     return result
 
 
-def untrained(recipe: PairRecipe, path: str | os.PathLike[str]) -> tuple[Graph, Graph]:
+def untrained(recipe: PairRecipe, data: Pairs) -> tuple[Graph, Graph]:
     """The graphs of a recipe with their initial weights. Their steps cost the same as those of trained graphs."""
-    data = read(path, **recipe.options)
     return to_graphs(PairNetwork(recipe.shape, len(data.source), len(data.target)).eval(), data.memory, data.target)
 
 
@@ -140,37 +154,23 @@ def _dataset(data: Pairs, part: Sequence[Pair]) -> PairDataset:
 def _packed(recipe: PairRecipe, data: Pairs, encoder: Graph, decoder: Graph) -> bytes:
     longest = LONGER * max(len(each) for each in data.encoded(data.train)[1])
     translation = Translation(data.source, data.target, data.unit, data.memory, longest)
-    options = PackageOptions(name=recipe.name, recipe=recipe.toml(), translation=translation, encoder=encoder)
+    options = PackageOptions(
+        name=recipe.name,
+        recipe=recipe.toml(),
+        data=data.fingerprint.checksum,
+        translation=translation,
+        encoder=encoder,
+    )
     return compose(decoder, PACKAGE, options)
 
 
-def _prepared(recipe: PairRecipe, out: Path, *, resume: bool) -> Path | None:
-    """Prepare the folder: return the checkpoint to resume from, or remove the files of an earlier training."""
-    path = out / "recipe.toml"
-    if resume and (out / CHECKPOINT).exists():
-        if atomic.read(path) != recipe.toml().encode():
-            raise UsageError(
-                f"'{path}' differs from the recipe of this run; give the settings that the training began with, or "
-                "train without --resume"
-            )
-        return out / CHECKPOINT
-    atomic.make_folder(out)
-    for name in OUTPUTS:
-        (out / name).unlink(missing_ok=True)
-    atomic.write(path, recipe.toml().encode())
-    return None
-
-
-def _write(out: Path, result: PairResult, facts: Mapping[str, Any]) -> None:
+def _write(out: Path, packed: bytes, result: PairResult, facts: Mapping[str, Any]) -> None:
     metrics = {name: value for name, value in asdict(result).items() if name != "history"}
     atomic.write_all(
         {
-            str(out / "metrics.json"): _json(metrics),
+            str(out / PACKAGE): packed,
+            str(out / "metrics.json"): as_json(metrics),
             str(out / "curves.csv"): curves.as_csv(result.history).encode(),
-            str(out / "environment.json"): _json(facts),
+            str(out / "environment.json"): as_json(facts),
         }
     )
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=1) + "\n").encode()
